@@ -3,6 +3,7 @@
 use crate::atomic::Durability;
 use crate::experiment::store::folder::StageFolder;
 use crate::experiment::store::lease::Lease;
+use crate::experiment::trial::key::StageKey;
 use crate::train::{Checkpoint, Journal};
 use anyhow::{Context, Result};
 use std::fs;
@@ -55,17 +56,83 @@ impl Attempt {
         }
     }
 
-    /// Writes the result of a training, and removes the checkpoint, which is no longer needed.
+    /// Puts the result of the stage `key` in place, which `write` writes to the path that it is given. If there is a whole
+    /// result, of an owner who was taken for dead, that one stands: others may have read it already.
     ///
     /// # Errors
     /// Another process has the stage, or the file cannot be written.
-    pub fn end(&self, trained: &Checkpoint) -> Result<()> {
-        self.save(trained, &self.folder.result())?;
+    pub fn put(&self, key: &StageKey, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        self.lease.check()?;
+        let place = self.folder.outcome(key);
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        // A clean-up knows an unfinished file by such a name.
+        let own = place.with_file_name(format!(".{name}.{}.tmp", self.lease.token()));
+        write(&own)?;
+        self.lease.check()?;
+        let failed = || format!("cannot write `{}`", place.display());
+        // A link, unlike a renamed file, never takes the place of another one.
+        match fs::hard_link(&own, &place) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && self.folder.is_whole(key) => {
+            }
+            Err(_) => return fs::rename(&own, &place).with_context(failed),
+        }
+        // It only costs disk space if it stays.
+        fs::remove_file(&own).ok();
+        Ok(())
+    }
+
+    /// Writes the result of the training `key`, and removes the checkpoint, which is no longer needed.
+    ///
+    /// # Errors
+    /// Another process has the stage, or the file cannot be written.
+    pub fn end(&self, key: &StageKey, trained: &Checkpoint) -> Result<()> {
+        self.put(key, |path| trained.save(path, self.durability()))?;
         match fs::remove_file(self.folder.checkpoint()) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(error).context("cannot remove the last checkpoint")
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::atomic::write_durably;
+
+    #[test]
+    fn the_first_whole_result_stands_and_a_damaged_one_does_not() {
+        let out = tempfile::tempdir().unwrap();
+        let key: StageKey = "label-1".parse().unwrap();
+        let attempt = || {
+            let folder = StageFolder::new(out.path().join("label-1"));
+            Attempt {
+                lease: folder.lease().unwrap().unwrap(),
+                folder,
+                start: Instant::now(),
+                resumed: false,
+            }
+        };
+        let put = |attempt: &Attempt, text: &str| {
+            let write = |path: &Path| write_durably(path, text.as_bytes(), Durability::Cached);
+            attempt.put(&key, write)
+        };
+        let (first, path) = (attempt(), out.path().join("label-1/labels.json"));
+        fs::write(&path, "{ cut").unwrap();
+        put(&first, "{ first }\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{ first }\n");
+        put(&first, "{ second }\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{ first }\n");
+        let left: Vec<_> = fs::read_dir(out.path().join("label-1"))
+            .unwrap()
+            .flatten()
+            .collect();
+        assert_eq!(left.len(), 2, "the result and the lease: {left:?}");
+        // An owner who has lost the lease puts nothing in place.
+        fs::remove_file(&path).unwrap();
+        fs::write(out.path().join("label-1/lease"), format!("{:020}\n", 2)).unwrap();
+        assert!(put(&first, "{ late }\n").is_err() && !path.exists());
     }
 }

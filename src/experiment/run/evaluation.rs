@@ -49,7 +49,7 @@ impl Workshop<'_> {
             warnings,
             classes,
         };
-        write_evaluation(attempt, &evaluation)
+        write_evaluation(stage, attempt, &evaluation)
     }
 
     fn evaluate_networks(
@@ -120,10 +120,10 @@ fn evaluate_number(
 }
 
 /// Writes the result of an evaluation.
-fn write_evaluation(attempt: &Attempt, evaluation: &Evaluation) -> Result<()> {
+fn write_evaluation(stage: &Stage, attempt: &Attempt, evaluation: &Evaluation) -> Result<()> {
     evaluation.check()?;
     let text = serde_json::to_string_pretty(evaluation)? + "\n";
-    attempt.lease.check()?;
-    let path = attempt.folder.metrics();
-    write_durably(&path, text.as_bytes(), attempt.durability())
+    attempt.put(&stage.key, |path| {
+        write_durably(path, text.as_bytes(), attempt.durability())
+    })
 }

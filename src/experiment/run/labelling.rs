@@ -94,7 +94,9 @@ impl Workshop<'_> {
         let readings = pool_readings(report.ended(rules.readings()))?;
         journal.add(0, readings)?;
         attempt.sync(&journal)?;
-        write_durably(&folder.labels(), &text, attempt.durability())?;
+        attempt.put(&stage.key, |path| {
+            write_durably(path, &text, attempt.durability())
+        })?;
         remove(&folder.found())
     }
 

@@ -97,7 +97,7 @@ impl Workshop<'_> {
         // It trains for minutes, so the recipe has no checkpoints for it.
         let cadence = Cadence::new(config.steps, Instant::now());
         self.take_steps(stage, attempt, &mut training, Record::default(), cadence)?;
-        attempt.end(&training.checkpoint(stage.key.as_str(), false))
+        attempt.end(&stage.key, &training.checkpoint(stage.key.as_str(), false))
     }
 
     /// The networks of a phase before their first step.
@@ -178,11 +178,14 @@ impl Workshop<'_> {
         attempt.sync(&journal)?;
         if validation.is_some_and(|validation| validation.selects()) {
             let best = Checkpoint::load(&folder.best(), stage.key.as_str())?;
-            attempt.end(&best)?;
+            attempt.end(&stage.key, &best)?;
             return fs::remove_file(folder.best()).context("cannot remove the best networks");
         }
         // Only a run that continues needs the optimizer's moments, two thirds of the file.
-        attempt.end(&training.checkpoint(stage.key.as_str(), phase.goes_on))
+        attempt.end(
+            &stage.key,
+            &training.checkpoint(stage.key.as_str(), phase.goes_on),
+        )
     }
 
     /// The result of the training that a stage starts from.

@@ -1,7 +1,8 @@
 //! The folder of one stage or trial in the store, with its files by name.
 
-use super::lease::{Lease, is_held, last_token};
+use super::lease::{Lease, is_held, last_token, owner_of, replace};
 use super::measured::Evaluation;
+use super::owner::Owner;
 use crate::atomic::{Durability, remove_unfinished, write_durably};
 use crate::experiment::trial::key::StageKey;
 use crate::train::Checkpoint;
@@ -198,6 +199,19 @@ impl StageFolder {
     /// Returns true if a process is working on the stage.
     pub fn is_held(&self) -> bool {
         is_held(&self.0.join("lease"))
+    }
+
+    /// The last process that worked on the stage; none if it is unknown.
+    pub fn owner(&self) -> Option<Owner> {
+        owner_of(&self.0.join("lease"))
+    }
+
+    /// Takes the stage from an owner that is known to be gone, although its lock is not.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn take_from_the_dead(&self) -> Result<()> {
+        replace(&self.0.join("lease"), Owner::this())
     }
 
     /// The number of attempts at the stage so far.

@@ -3,11 +3,13 @@
 
 pub mod analyses;
 pub mod checked;
+mod claims;
 pub mod environment;
 pub mod folder;
 pub mod frozen;
 pub mod lease;
 pub mod measured;
+pub mod owner;
 pub mod pictures;
 pub mod program;
 pub mod provenance;

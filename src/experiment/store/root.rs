@@ -6,11 +6,14 @@
 //! .store/pictures.json                 the pictures that have been decoded without an error
 //! .store/datasets/<hash>.json          what a plan reads of a large dataset
 //! .store/reused.jsonl                  results that were computed elsewhere, see [`super::reused`]
+//! .store/submissions/                  what was handed over to a cluster, see `experiment::cluster`
 //! .store/tables                        locked while a process writes the records and tables
 //! .store/environments/<hash>.json      the environment of stages: commit, machine, crates
 //! .store/environments/<hash>.patch     the changes to that commit
 //! .store/stages/<kind>-<hash>/         the files of a stage, named by the hash of everything that it reads
 //!     lease                            locked by the process that works on the stage; contains the attempt's number
+//!                                      and that process
+//!     lease.<token>                    the same on a file system that refuses locks, see [`super::claims`]
 //!     checkpoint.safetensors           an unfinished training stage
 //!     final.safetensors                a finished one
 //!     labels.json                      the pseudo-labels of a stage that labels all unlabelled images
@@ -31,11 +34,12 @@
 //! one of them. Deleting the folder costs only time.
 
 use super::folder::StageFolder;
+use super::lease::Lease;
 use crate::atomic::{Durability, write_atomically, write_durably};
 use crate::experiment::trial::key::StageKey;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The name of the working data in a results folder.
@@ -149,10 +153,8 @@ impl Store {
     ///
     /// # Errors
     /// The store is not writable.
-    pub fn lock_tables(&self) -> Result<File> {
-        let path = self.root.join("tables");
-        let locked = File::create(&path).and_then(|file| file.lock().map(|()| file));
-        locked.with_context(|| format!("cannot lock {}", path.display()))
+    pub fn lock_tables(&self) -> Result<Lease> {
+        Lease::wait(&self.root.join("tables"))
     }
 
     /// The results folder that the store belongs to.
