@@ -3,20 +3,21 @@
 use super::help;
 use super::output::{FAILED, FINE, WRONG, print_line, print_text, printed, warn, width};
 use super::words::{
-    CheckDataArgs, ClipArgs, CompareArgs, CompletionsArgs, CurvesArgs, EvalArgs, ExportDataArgs,
-    ExportWeightsArgs, InitArgs, InspectWeightsArgs, LogsArgs, LookDataArgs, ManArgs, PROGRAM,
-    PlanArgs, PredictArgs, ReportArgs, SchemaArgs, ShowArgs, SplitDataArgs, StageArgs, StatusArgs,
-    SweepArgs, TableArgs, TensorboardArgs,
+    CancelArgs, CheckDataArgs, ClipArgs, CompareArgs, CompletionsArgs, CurvesArgs, EvalArgs,
+    ExportDataArgs, ExportWeightsArgs, InitArgs, InspectWeightsArgs, LogsArgs, LookDataArgs,
+    ManArgs, PROGRAM, PlanArgs, PredictArgs, ReportArgs, SchemaArgs, ShowArgs, SplitDataArgs,
+    StageArgs, StatusArgs, SubmitArgs, SweepArgs, TableArgs, TensorboardArgs, WorkArgs,
 };
 use crate::experiment::{
-    self, CommandError, DeviceRequest, EXIT_CODE, EvalTruth, Interrupt, LogFormat, Outcome,
-    PredictRequest, RecipeRequest, Rendered, ReportRequest, Request, Role, StageEnd, StageRequest,
-    SweepOptions, Verbosity,
+    self, CancelRequest, CommandError, DeviceRequest, EXIT_CODE, EvalTruth, Interrupt, LogFormat,
+    Outcome, PredictRequest, RecipeRequest, Rendered, ReportRequest, Request, Role, StageEnd,
+    StageRequest, SubmitEnd, SubmitRequest, SweepOptions, Verbosity, WorkEnd, WorkRequest,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Look, closing, counted};
-use crate::screen::{Screen, Tone, say};
+use crate::screen::{Screen, Tone, for_a_shell, say};
 use anyhow::Context;
 use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
 
 pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
     if args.publish {
@@ -180,6 +181,77 @@ pub fn stage(args: StageArgs) -> Result<u8, CommandError> {
     })
 }
 
+pub fn submit(args: SubmitArgs) -> Result<u8, CommandError> {
+    let request = SubmitRequest {
+        recipe: args.recipe.into(),
+        out: args.out,
+        profile: args.profile,
+        retries: args.retries,
+        renew: args.renew,
+        replace: args.replace,
+        reuse: args.reuse.files,
+        cancel_unwanted: args.cancel_unwanted,
+    };
+    if args.dry_run {
+        print_text(&experiment::would_submit(&request)?);
+        return Ok(FINE);
+    }
+    Ok(match experiment::submit(&request)? {
+        SubmitEnd::Handed(text) | SubmitEnd::AllQueued(text) => printed(&text),
+        SubmitEnd::Partly(text) => {
+            say(&format!("error: {text}"));
+            FAILED
+        }
+        SubmitEnd::Finished(outcome) => print_outcome(&outcome),
+    })
+}
+
+pub fn cancel(args: CancelArgs) -> Result<u8, CommandError> {
+    let text = experiment::cancel(&CancelRequest {
+        results: args.results,
+        trial: args.trial,
+        pending: args.pending,
+    })?;
+    Ok(printed(&text))
+}
+
+pub fn work(args: WorkArgs) -> Result<u8, CommandError> {
+    let Some(element) = args.element else {
+        return experiment::finish(&args.submission).map(|outcome| print_outcome(&outcome));
+    };
+    let retries = experiment::retries_of(&args.submission)?;
+    let (link, interrupt) = match experiment::role(args.supervised, retries, Request::Yield)? {
+        Role::Run(link, interrupt) => (*link, interrupt),
+        Role::Over(code) => return Ok(code),
+    };
+    let (title, end) = experiment::work(&WorkRequest {
+        submission: args.submission,
+        element,
+        devices: args.devices.request(),
+        executor: args.executor.executor,
+        workers: args.workers.map_or(0, usize::from),
+        patience: Duration::from_secs(args.patience),
+        interrupt,
+        link,
+    })?;
+    match &end {
+        WorkEnd::Done => print_line(&format!("done: {title}")),
+        WorkEnd::Failed(reasons) => {
+            for reason in reasons {
+                say(&format!("failed: {reason}"));
+            }
+        }
+        WorkEnd::Asked(Request::Yield) => {
+            say(&format!("yielded: {title}; another job continues"));
+        }
+        WorkEnd::Asked(Request::Stop) => say(&format!(
+            "stopped: {title}; `harness submit` continues from its checkpoint"
+        )),
+        WorkEnd::NotReady(reason) => say(&format!("not ready: {title}: {reason}")),
+    }
+    Ok(end.exit_code(FAILED))
+}
+
 pub fn table(args: &TableArgs) -> Result<u8, CommandError> {
     let request = args.choice.request();
     // Only people read a terminal.
@@ -310,7 +382,7 @@ pub fn init(args: InitArgs) -> Result<u8, CommandError> {
     let (outlook, _) = experiment::plan(&recipe, Some(&new.results), &[])?;
     print_line(&"");
     print_text(&outlook.text(Screen::of_stdout()));
-    let folder = help::for_a_shell(&folder.display().to_string());
+    let folder = for_a_shell(&folder.display().to_string());
     Ok(printed(&format!(
         "Next:\n  cd {folder}\n  {PROGRAM} sweep recipes/own.toml"
     )))

@@ -35,6 +35,28 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "submit",
+        &[
+            "submit recipes/ablation.toml",
+            "submit recipes/ablation.toml --profile a100 --dry-run",
+            "submit recipes/ablation.toml --out results/mine --retries 1",
+        ],
+    ),
+    (
+        "cancel",
+        &[
+            "cancel results/ablation",
+            "cancel results/ablation --pending",
+        ],
+    ),
+    (
+        "work",
+        &[
+            "work results/ablation/.store/submissions/0a1b2c3d4e5f --element 3",
+            "work results/ablation/.store/submissions/0a1b2c3d4e5f --finish",
+        ],
+    ),
+    (
         "show",
         &[
             "show results/smoke",

@@ -3,13 +3,14 @@
 use super::examples::EXAMPLES;
 use super::output::{FAILED, FINE, WRONG};
 use super::words::{Cli, PROGRAM};
-use crate::experiment::EXIT_CODE;
+use crate::experiment::{EXIT_CODE, NOT_READY, YIELD_CODE};
 use clap::{Command, CommandFactory};
 use std::fmt::Write as _;
 
 /// The groups of commands, in the order of the help.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run", &["init", "plan", "sweep", "stage"]),
+    ("Cluster", &["submit", "cancel", "work"]),
     (
         "Look",
         &[
@@ -22,12 +23,20 @@ const GROUPS: &[(&str, &[&str])] = &[
 ];
 
 /// The exit codes with their meanings.
-const EXIT_CODES: [(u8, &str); 4] = [
+const EXIT_CODES: [(u8, &str); 6] = [
     (FINE, "Success"),
     (FAILED, "A trial failed, or results could not be written"),
     (
         WRONG,
         "The arguments, the recipe or an input file is wrong; nothing was trained",
+    ),
+    (
+        YIELD_CODE,
+        "`work`: its time is over (SIGUSR2), with checkpoints; another job continues",
+    ),
+    (
+        NOT_READY,
+        "`work`: a result that it needs is missing, or another process works on it",
     ),
     (
         EXIT_CODE,
@@ -93,15 +102,6 @@ fn exit_codes() -> String {
         let _ = write!(text, "\n  {code:3}  {meaning}");
     }
     text
-}
-
-/// `text` as one word of a shell.
-pub fn for_a_shell(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
-    match !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
-        true => text.to_string(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
 }
 
 #[cfg(test)]
@@ -190,13 +190,5 @@ mod tests {
             .render_help()
             .to_string();
         assert!(plan.contains("Examples:\n  harness plan "), "{plan}");
-    }
-
-    #[test]
-    fn a_word_of_a_shell_is_quoted_where_it_must_be() {
-        assert_eq!(for_a_shell("/a/b-c.d"), "/a/b-c.d");
-        assert_eq!(for_a_shell("my cats"), "'my cats'");
-        assert_eq!(for_a_shell("it's"), "'it'\\''s'");
-        assert_eq!(for_a_shell("-x"), "'-x'");
     }
 }

@@ -5,6 +5,7 @@
 //! it ends the whole process, a supervisor finds the responsible stage and continues without it
 //! (`run::supervise`).
 
+mod cluster;
 mod command;
 mod insight;
 mod outlook;
@@ -16,11 +17,14 @@ mod trial;
 pub use crate::data::export::Layout;
 pub use crate::eval::metric_names;
 pub use crate::tensor::DeviceChoice;
+pub use cluster::ends::NOT_READY;
 pub use command::ahead::{explain, plan, status};
+pub use command::cancel::{CancelRequest, cancel};
 pub use command::check::check_data;
 pub use command::clip::clip;
 pub use command::curves::curves;
 pub use command::evaluate::{EvalTruth, Scores, evaluate};
+pub use command::finish::finish;
 pub use command::first::{NetworkRequest, export_data};
 pub use command::init::{InitRequest, NewFolder, OwnData, init};
 pub use command::logs::{LogFormat, logs};
@@ -31,10 +35,12 @@ pub use command::report::{ReportRequest, report};
 pub use command::show::{Shown, journal_keys, show};
 pub use command::split_data::split_data;
 pub use command::stage::{StageEnd, StageOutcome, StageRequest, stage};
+pub use command::submit::{SubmitEnd, SubmitRequest, submit, would_submit};
 pub use command::sweep::{Outcome, SweepOptions, sweep};
 pub use command::tables::{Rendered, TableRequest, compare, table};
 pub use command::tensorboard::tensorboard;
 pub use command::weights::{Inspection, export_weights, inspect_weights};
+pub use command::work::{WorkEnd, WorkRequest, retries_of, work};
 pub use insight::choice::RowRequest;
 pub use outlook::{Outlook, Status};
 pub use run::devices::{DeviceRequest, GpuList};

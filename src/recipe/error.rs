@@ -59,6 +59,14 @@ impl Problem {
             message: message.into(),
         }
     }
+
+    /// A problem without a place; the message says where it is.
+    pub(crate) fn nowhere(message: impl Into<String>) -> Self {
+        Self {
+            place: None,
+            message: message.into(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {

@@ -124,6 +124,11 @@ impl ParsedFile {
         Location::in_file(&self.source, node.key.clone())
     }
 
+    /// The place of a node's value.
+    pub fn value_place(&self, node: &Node) -> Location {
+        Location::in_file(&self.source, node.value.clone())
+    }
+
     /// The settings under `node` as a layer called `name`. A key that is given twice (once dotted, once in a
     /// table) is a problem.
     pub fn layer(&self, name: String, node: &Node, problems: &mut Vec<Problem>) -> Layer {

@@ -42,6 +42,7 @@ mod written;
 pub use either::keys_of_two_types;
 pub use error::{Problem, RecipeError};
 pub use explain::{Explanation, KeyChange};
+pub(crate) use file::{Node, ParsedFile, Tree};
 pub use hash::content_hash;
 pub use moved::{to_earlier_places, to_todays_places};
 pub use new_keys::{NewKey, NewKeys};

@@ -6,11 +6,13 @@
 mod fit;
 mod grid;
 mod page;
+mod shell;
 mod words;
 
 pub use fit::{Constraint, fit};
 pub use grid::{Column, Grid};
 pub use page::Page;
+pub use shell::for_a_shell;
 pub use words::{counted, counted_of, one_line, shortened};
 
 use console::{Style, Term};

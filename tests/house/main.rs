@@ -210,8 +210,8 @@ fn no_file_of_a_folder_leads_back_to_itself() {
 }
 
 /// The wings of `experiment`: each may name those before it.
-const WINGS: [&str; 7] = [
-    "settings", "trial", "store", "run", "outlook", "insight", "command",
+const WINGS: [&str; 8] = [
+    "settings", "trial", "store", "run", "cluster", "outlook", "insight", "command",
 ];
 
 #[test]

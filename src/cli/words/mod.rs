@@ -1,5 +1,6 @@
 //! The command line: commands, arguments and their help.
 
+mod cluster;
 mod data;
 mod networks;
 mod results;
@@ -7,6 +8,7 @@ mod shared;
 mod shell;
 mod sweeps;
 
+pub use cluster::{CancelArgs, SubmitArgs, WorkArgs};
 pub use data::{CheckDataArgs, Data, ExportDataArgs, LookDataArgs, SplitDataArgs};
 pub use networks::{
     ClipArgs, EvalArgs, ExportWeightsArgs, InspectWeightsArgs, PredictArgs, Weights,
@@ -47,6 +49,12 @@ pub enum Command {
     Logs(LogsArgs),
     /// Run one stage of a sweep in the foreground, with its log on the terminal, to debug it
     Stage(StageArgs),
+    /// Hand the unfinished trials of a recipe over to Slurm, and return
+    Submit(SubmitArgs),
+    /// Take what was submitted out of Slurm's queue; its checkpoints stay
+    Cancel(CancelArgs),
+    /// Do what one job of Slurm does: an element of a submission, or its tables
+    Work(WorkArgs),
     /// Print the tables of a results folder
     Table(TableArgs),
     /// Write a results folder as one HTML file: tables, figures, settings, provenance

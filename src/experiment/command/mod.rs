@@ -3,11 +3,13 @@
 pub mod ahead;
 mod analyse;
 mod begun;
+pub mod cancel;
 pub mod check;
 pub mod clip;
 pub mod curves;
 mod details;
 pub mod evaluate;
+pub mod finish;
 pub mod first;
 pub mod init;
 mod last_snapshots;
@@ -21,10 +23,12 @@ pub mod report;
 pub mod show;
 pub mod split_data;
 pub mod stage;
+pub mod submit;
 pub mod sweep;
 pub mod tables;
 pub mod tensorboard;
 pub mod weights;
+pub mod work;
 
 #[cfg(test)]
 mod tests;

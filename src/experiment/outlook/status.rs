@@ -4,6 +4,7 @@
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
 use super::standing::{Position, StageState};
+use crate::experiment::cluster::standing::{ElementStanding, ElementState, Standing};
 use crate::experiment::run::forecast::readable;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
@@ -12,15 +13,22 @@ use crate::report::{JsonLines, RECORDS, Record};
 use crate::screen::{Page, Screen, Tone, counted, counted_of};
 use anyhow::Result;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The number of elements that a line names.
+const NAMED: usize = 4;
 
 /// The state of the sweeps of a results folder.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Status {
     recipes: Vec<RecipeStatus>,
+    /// The elements of submissions that are not done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    elements: Vec<ElementStanding>,
     /// The plans that cannot be read.
     warnings: Vec<String>,
 }
@@ -44,6 +52,9 @@ struct RecipeStatus {
     estimate: Option<Estimate>,
     /// Work that was done by other programs than that of the last sweep.
     commits: Vec<OtherCommit>,
+    /// True if jobs wait or run that may work on it.
+    #[serde(skip)]
+    is_queued: bool,
 }
 
 /// A stage that is neither finished nor untouched.
@@ -67,11 +78,25 @@ impl Status {
     /// # Errors
     /// No sweep has begun in the folder, or a plan in it cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
-        let (store, plans, warnings) = FrozenPlan::read_all(folder)?;
+        let (store, plans, mut warnings) = FrozenPlan::read_all(folder)?;
         let (records, _) = JsonLines::read_whole_lines(&folder.join(RECORDS))?;
-        let status = |plan| RecipeStatus::new(&store, plan, &records);
+        let standing = Standing::now(&store);
+        let elements = standing.elements(&store);
+        if let Some(error) = standing.silent.filter(|_| !elements.is_empty()) {
+            warnings.push(format!("Slurm cannot be asked: {error}"));
+        }
+        let waits = |element: &ElementStanding| !matches!(element.state, ElementState::Over { .. });
+        let is_queued = elements.iter().any(waits);
+        let status = |plan| RecipeStatus {
+            is_queued,
+            ..RecipeStatus::new(&store, plan, &records)
+        };
         let recipes = plans.into_iter().map(status).collect();
-        Ok(Self { recipes, warnings })
+        Ok(Self {
+            recipes,
+            elements,
+            warnings,
+        })
     }
 
     /// Everything as JSON, for programs.
@@ -125,6 +150,7 @@ impl RecipeStatus {
             commits: OtherCommit::all(store, &plan),
             recipe: plan.recipe,
             results: store.results().to_path_buf(),
+            is_queued: false,
         }
     }
 }
@@ -164,11 +190,62 @@ impl Status {
             }
             recipe.write(f)?;
         }
+        if !self.elements.is_empty() {
+            writeln!(f)?;
+            write_elements(f, &self.elements)?;
+        }
         for warning in &self.warnings {
             writeln!(f, "warning: {warning}")?;
         }
         Ok(())
     }
+}
+
+/// What Slurm does with the elements that are not done. Elements that wait for one reason share a line.
+fn write_elements(f: &mut Page, elements: &[ElementStanding]) -> fmt::Result {
+    writeln!(f, "Slurm: {} not done", counted(elements.len(), "element"))?;
+    let mut others: BTreeMap<(u8, String), Vec<&ElementStanding>> = BTreeMap::new();
+    for element in elements {
+        let (order, text) = match &element.state {
+            ElementState::Running { node, left } => {
+                let ElementStanding { title, place, .. } = element;
+                writeln!(f, "  at work: {title} ({place} on {node}, {left} left)")?;
+                continue;
+            }
+            ElementState::Orphan => (
+                0,
+                "at work, although Slurm says that their jobs are over".into(),
+            ),
+            ElementState::Queued { reason, start } if start.is_empty() => {
+                (1, format!("waiting: {reason}"))
+            }
+            ElementState::Queued { reason, start } => {
+                (1, format!("waiting: {reason}, expected {start}"))
+            }
+            ElementState::Unknown => (2, "submitted".into()),
+            ElementState::Over { reason } => (3, format!("over: {reason}")),
+        };
+        others.entry((order, text)).or_default().push(element);
+    }
+    let is_over = others.keys().any(|(order, _)| *order == 3);
+    for ((_, text), elements) in others {
+        let named = elements
+            .iter()
+            .take(NAMED)
+            .map(|element| match element.place.as_str() {
+                "" => element.title.clone(),
+                place => format!("{} ({place})", element.title),
+            });
+        let mut named: Vec<String> = named.collect();
+        if let Some(more) = elements.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            named.push(format!("{more} more"));
+        }
+        writeln!(f, "  {text}: {}", named.join("; "))?;
+    }
+    if is_over {
+        writeln!(f, "  what is over and not done: `harness submit` again")?;
+    }
+    Ok(())
 }
 
 impl RecipeStatus {
@@ -213,7 +290,7 @@ impl RecipeStatus {
         for commit in &self.commits {
             writeln!(f, "{commit} (not the program of the last sweep)")?;
         }
-        if self.running.is_empty() && self.done < self.trials {
+        if self.running.is_empty() && self.done < self.trials && !self.is_queued {
             writeln!(f, "no process is working on it")?;
         }
         Ok(())

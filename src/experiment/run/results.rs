@@ -247,6 +247,11 @@ impl<'a> Results<'a> {
         self.ended.iter().filter(|ended| **ended).count()
     }
 
+    /// Returns true if the trial `index` has ended.
+    pub fn has_ended(&self, index: usize) -> bool {
+        self.ended[index]
+    }
+
     /// The first metric of the trial `index`, by its name and in percent, if the trial succeeded.
     pub fn reached(&self, index: usize) -> Option<(&str, f64)> {
         let metrics = self.ended_record(index)?.metrics.as_ref()?;

@@ -125,6 +125,33 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Takes the failures of the trials that have not ended: those with a stage that failed and is not to be tried
+    /// again.
+    ///
+    /// # Errors
+    /// The store is not writable.
+    pub fn take_failures(&mut self) -> Result<()> {
+        for index in 0..self.trials.len() {
+            if self.results.has_ended(index) {
+                continue;
+            }
+            let stage = self.failed_stage(&self.trials[index]);
+            let failure = stage.and_then(|stage| self.store.stage(&stage.key).failure());
+            if let Some(failure) = failure.filter(|failure| failure.retries == 0) {
+                self.take(index, Err(&failure.reason))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the records and tables of the trials that have ended.
+    ///
+    /// # Errors
+    /// The results folder is not writable.
+    pub fn write(&mut self) -> Result<()> {
+        self.results.write()
+    }
+
     /// Saves the plan: its stages, the settings of its trials, and which trials make which tables.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::atomic::write_atomically;
 use crate::recipe::Plan;
 use crate::screen::counted;
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ const MINUTE: f64 = 60.0;
 const DAY: u64 = 86_400;
 
 /// The provenance, collected at the start of a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Provenance {
     /// The name of the recipe.
     pub recipe: String,

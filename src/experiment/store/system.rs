@@ -1,12 +1,12 @@
 //! The system of a computation: the program, the commit of the recipe's folder, the machine.
 
 use super::program::Program;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::Command;
 
 /// This program, the repository of the recipe, and the machine.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SystemInfo {
     /// The version of the program.
     pub version: String,
@@ -43,6 +43,17 @@ impl SystemInfo {
             cpu: cpu(),
             cores: cores(),
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        }
+    }
+}
+
+impl SystemInfo {
+    /// The same repository of the recipe and the same program, on this machine.
+    pub fn here(self) -> Self {
+        Self {
+            cpu: cpu(),
+            cores: cores(),
+            ..self
         }
     }
 }

@@ -1,0 +1,331 @@
+//! Everything of a results folder that was handed over, joined with what Slurm says of it. The store knows what is done;
+//! Slurm explains what the store cannot know.
+
+use super::elements::Element;
+use super::ends::End;
+use super::jobs::{Jobs, Place, SubmittedArray};
+use super::queue::{Job, end_in_words, reason_in_words};
+use super::slurm::Slurm;
+use super::submission::Submission;
+use crate::experiment::run::interrupt::YIELD_CODE;
+use crate::experiment::store::root::Store;
+use crate::experiment::trial::key::StageKey;
+use anyhow::Result;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// A submission with what was handed over of it.
+pub struct Handed {
+    /// The submission.
+    pub submission: Submission,
+    /// What its jobs do.
+    pub elements: Vec<Element>,
+    /// The arrays that Slurm has, or may have.
+    pub arrays: Vec<SubmittedArray>,
+    /// The clusters that it went to.
+    clusters: String,
+    /// The number of submissions before it.
+    earlier: usize,
+}
+
+impl Handed {
+    /// All submissions of `store`, the newest first. One that cannot be read is left out.
+    pub fn all(store: &Store) -> Vec<Self> {
+        let read = |submission: Submission| -> Result<Self> {
+            Ok(Self {
+                elements: submission.elements()?,
+                arrays: submission.arrays()?,
+                clusters: submission.profiles()?.usual.clusters,
+                earlier: submission.origin()?.number,
+                submission,
+            })
+        };
+        let mut all: Vec<Self> = Submission::all(store)
+            .into_iter()
+            .filter_map(|submission| read(submission).ok())
+            .filter(|handed| !handed.arrays.is_empty())
+            .collect();
+        all.sort_by_key(|handed| std::cmp::Reverse(handed.earlier));
+        all
+    }
+
+    /// The number of the element at `index` of an array.
+    fn number(array: &SubmittedArray, index: usize) -> Option<usize> {
+        (index < array.count).then_some(array.first + index)
+    }
+
+    /// The names of the arrays whose elements are not all done in `store`.
+    fn unfinished(&self, store: &Store) -> Vec<String> {
+        let is_done = |element: &Element| element.stages.iter().all(|key| store.is_whole(key));
+        let unfinished = self.arrays.iter().filter(|array| {
+            let elements = self.elements.iter().skip(array.first).take(array.count);
+            array.job.is_none() || !elements.into_iter().all(is_done)
+        });
+        unfinished.map(|array| array.name.clone()).collect()
+    }
+}
+
+/// Everything that was handed over, with the jobs that Slurm knows of it.
+pub struct Standing {
+    /// The submissions, the newest first.
+    pub handed: Vec<Handed>,
+    /// Slurm's jobs by their names.
+    jobs: BTreeMap<String, Vec<Job>>,
+    /// Why Slurm could not be asked.
+    pub silent: Option<String>,
+}
+
+/// The state of an element that is not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum ElementState {
+    /// A job runs it.
+    Running {
+        /// The node.
+        node: String,
+        /// The time that the job may still run.
+        left: String,
+    },
+    /// It waits.
+    Queued {
+        /// Why, in words.
+        reason: String,
+        /// When it is expected to start; empty if unknown.
+        start: String,
+    },
+    /// Slurm says that its job is over, but a process still works on it.
+    Orphan,
+    /// It is over and not done.
+    Over {
+        /// How it ended, in words.
+        reason: String,
+    },
+    /// It is unknown, because Slurm cannot be asked.
+    Unknown,
+}
+
+/// An element that is not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ElementStanding {
+    /// The name for people.
+    pub title: String,
+    /// Its job and index, as `28_0`; empty if Slurm did not take it.
+    pub place: String,
+    /// Its state.
+    #[serde(flatten)]
+    pub state: ElementState,
+    /// The output of its jobs.
+    pub log: Option<PathBuf>,
+}
+
+impl Standing {
+    /// What was handed over of `store`, as Slurm sees it now. One call of `squeue` for each cluster asks for all of it.
+    pub fn now(store: &Store) -> Self {
+        let handed = Handed::all(store);
+        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for one in &handed {
+            let of_cluster = names.entry(one.clusters.clone()).or_default();
+            of_cluster.extend(one.unfinished(store));
+        }
+        let (mut jobs, mut silent) = (BTreeMap::<String, Vec<Job>>::new(), None);
+        for (clusters, names) in names {
+            match (Slurm { clusters }).queue(&names) {
+                Ok(found) => {
+                    for job in found {
+                        jobs.entry(job.name.clone()).or_default().push(job);
+                    }
+                }
+                Err(error) => silent = Some(format!("{error:#}")),
+            }
+        }
+        Self {
+            handed,
+            jobs,
+            silent,
+        }
+    }
+
+    /// Finds the jobs of intents whose number was not noted, in the queue or in the accounts, and notes them. An intent
+    /// that Slurm knows nothing of was never handed over.
+    ///
+    /// # Errors
+    /// The folder of the submission is not writable.
+    pub fn adopt(&mut self) -> Result<()> {
+        for handed in &mut self.handed {
+            let path = handed.submission.jobs();
+            let file = Jobs::at(&path);
+            let slurm = Slurm {
+                clusters: handed.clusters.clone(),
+            };
+            for array in handed.arrays.iter_mut().filter(|array| array.job.is_none()) {
+                let queued = self.jobs.get(&array.name).and_then(|jobs| jobs.first());
+                let job = queued.map(|job| job.job.clone()).or_else(|| {
+                    let jobs = slurm.accounts(std::slice::from_ref(&array.name), &array.at)?;
+                    jobs.first().map(|job| job.job.clone())
+                });
+                match &job {
+                    Some(job) => file.submitted(&array.name, job)?,
+                    None => file.refused(&array.name)?,
+                }
+                array.job = job;
+            }
+            handed.arrays.retain(|array| array.job.is_some());
+        }
+        Ok(())
+    }
+
+    /// The elements that wait or run, each with its submission, its array and its number.
+    pub fn alive(&self) -> Vec<(Place, &Handed, &SubmittedArray, usize)> {
+        let mut alive = Vec::new();
+        for handed in &self.handed {
+            for array in &handed.arrays {
+                let jobs = self.jobs.get(&array.name).into_iter().flatten();
+                for job in jobs.filter(|job| job.is_alive()) {
+                    if let Some(place) = job.place()
+                        && let Some(number) = Handed::number(array, place.index)
+                    {
+                        alive.push((place, handed, array, number));
+                    }
+                }
+            }
+        }
+        alive.sort_by(|one, other| one.0.cmp(&other.0));
+        alive
+    }
+
+    /// Cancels elements of the array `name` of a submission, and notes it, so that they are not taken for lost.
+    ///
+    /// # Errors
+    /// Slurm refuses, or the folder of the submission is not writable.
+    pub fn cancel(&self, handed: &Handed, name: &str, places: &[Place]) -> Result<()> {
+        let slurm = Slurm {
+            clusters: handed.clusters.clone(),
+        };
+        slurm.cancel(places)?;
+        let indices = places.iter().map(|place| place.index).collect();
+        Jobs::at(&handed.submission.jobs()).cancelled(name, indices)
+    }
+
+    /// Returns true if the element at `place` is on a node.
+    pub fn is_at_work(&self, place: &Place) -> bool {
+        let mut jobs = self.jobs.values().flatten();
+        jobs.any(|job| job.is_at_work() && job.place().as_ref() == Some(place))
+    }
+
+    /// The stages that elements which wait or run do, or have done.
+    pub fn stages(&self) -> BTreeMap<StageKey, Place> {
+        let mut stages = BTreeMap::new();
+        for (place, handed, _, number) in self.alive() {
+            if let Some(element) = handed.elements.get(number) {
+                let keys = element.stages.iter();
+                stages.extend(keys.map(|key| (key.clone(), place.clone())));
+            }
+        }
+        stages
+    }
+
+    /// The elements that are not done in `store`. Of several submissions of a stage the newest counts.
+    pub fn elements(&self, store: &Store) -> Vec<ElementStanding> {
+        let mut claimed: BTreeSet<&StageKey> = BTreeSet::new();
+        let mut found = Vec::new();
+        let mut accounts: BTreeMap<&str, Vec<Job>> = BTreeMap::new();
+        for handed in &self.handed {
+            for array in &handed.arrays {
+                for index in 0..array.count {
+                    let Some(element) = handed.elements.get(array.first + index) else {
+                        continue;
+                    };
+                    let missing = |key: &&StageKey| !store.is_whole(key);
+                    let is_newest = element.stages.iter().filter(missing);
+                    let is_newest = is_newest.filter(|key| !claimed.contains(key)).count() > 0;
+                    claimed.extend(&element.stages);
+                    if !is_newest {
+                        continue;
+                    }
+                    let state = self.state(store, handed, array, index, &mut accounts);
+                    let place = array.job.clone().map(|job| Place { job, index });
+                    found.push(ElementStanding {
+                        title: element.title.clone(),
+                        log: place.as_ref().map(|place| handed.submission.log(place)),
+                        place: place.map_or_else(String::new, |place| place.to_string()),
+                        state,
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    /// The state of the element `index` of an array. `accounts` are those that were read before.
+    fn state<'a>(
+        &self,
+        store: &Store,
+        handed: &Handed,
+        array: &'a SubmittedArray,
+        index: usize,
+        accounts: &mut BTreeMap<&'a str, Vec<Job>>,
+    ) -> ElementState {
+        let number = array.first + index;
+        let element = &handed.elements[number];
+        let of = |jobs: &[Job]| jobs.iter().find(|job| job.index == Some(index)).cloned();
+        let queued = self.jobs.get(&array.name).and_then(|jobs| of(jobs));
+        let held = element.stages.iter().any(|key| store.stage(key).is_held());
+        match queued {
+            Some(job) if job.is_at_work() => {
+                return ElementState::Running {
+                    node: job.nodes,
+                    left: job.left,
+                };
+            }
+            Some(job) if job.is_alive() => {
+                return ElementState::Queued {
+                    reason: reason_in_words(&job.reason),
+                    start: job.start,
+                };
+            }
+            _ if held => return ElementState::Orphan,
+            _ => {}
+        }
+        if self.silent.is_some() {
+            return ElementState::Unknown;
+        }
+        if array.cancelled.contains(&index) {
+            return over("cancelled");
+        }
+        let end = End::read(&handed.submission.end(number));
+        if let Some(end) = end.filter(End::left_work) {
+            let out_of_time = end.code == YIELD_CODE;
+            return over(match out_of_time {
+                true => "it was out of time and was not queued again",
+                false => &end.reason,
+            });
+        }
+        let job = queued.or_else(|| {
+            let slurm = Slurm {
+                clusters: handed.clusters.clone(),
+            };
+            let jobs = accounts.entry(&array.name).or_insert_with(|| {
+                let names = std::slice::from_ref(&array.name);
+                slurm.accounts(names, &array.at).unwrap_or_default()
+            });
+            of(jobs)
+        });
+        let failure = element
+            .stages
+            .iter()
+            .find_map(|key| store.stage(key).failure());
+        match (failure, job) {
+            (Some(failure), _) => over(failure.reason.lines().next().unwrap_or_default()),
+            (None, Some(job)) => over(&end_in_words(&job.state)),
+            (None, None) => over("lost: Slurm no longer knows it"),
+        }
+    }
+}
+
+fn over(reason: &str) -> ElementState {
+    ElementState::Over {
+        reason: reason.to_string(),
+    }
+}

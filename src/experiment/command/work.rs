@@ -1,0 +1,503 @@
+//! `harness work`: what one job of a cluster does of a submission. It reads the frozen folder of the submission, the store
+//! and the data, and never the recipe.
+//!
+//! An element is a list of stages. They run as in a sweep, in this process and on its devices. Records and tables are
+//! left to a last job (`--finish`): a hundred writers would wait for each other.
+
+use super::check::check_once;
+use crate::experiment::cluster::elements::Element;
+use crate::experiment::cluster::ends::{End, NOT_READY, Position, position};
+use crate::experiment::cluster::queue::Job;
+use crate::experiment::cluster::slurm::Slurm;
+use crate::experiment::cluster::submission::{JOB_NAME, Origin, Submission};
+use crate::experiment::run::devices::{DeviceRequest, Devices};
+use crate::experiment::run::executor::{Executor, ExecutorEntry};
+use crate::experiment::run::interrupt::{Interrupt, Request};
+use crate::experiment::run::outcome::ExecutorOutcome;
+use crate::experiment::run::perform::Resources;
+use crate::experiment::run::progress::{Progress, Verbosity};
+use crate::experiment::run::scheduler::{self, Rules, Task};
+use crate::experiment::run::supervise::Link;
+use crate::experiment::run::workers::Workers;
+use crate::experiment::settings::trial_settings::TrialSettings;
+use crate::experiment::store::environment::EnvironmentFiles;
+use crate::experiment::store::folder::Failure;
+use crate::experiment::store::owner::Owner;
+use crate::experiment::store::root::Store;
+use crate::experiment::store::system::{SystemInfo, cores};
+use crate::experiment::trial::inputs::{CommandError, Inputs};
+use crate::experiment::trial::key::StageKey;
+use crate::experiment::trial::planned::{Planned, planned};
+use crate::experiment::trial::stage::Stage;
+use crate::recipe::Plan;
+use crate::screen::say;
+use anyhow::{Context, Result, bail};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The time between two looks for a result that is not there yet.
+const LOOK: Duration = Duration::from_millis(500);
+/// Variables in which Slurm says how many cores a job has, the best one first.
+const CORES: [&str; 2] = ["SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"];
+
+/// A request to do an element.
+#[derive(Debug)]
+pub struct WorkRequest {
+    /// The folder of the submission.
+    pub submission: PathBuf,
+    /// The number of the element.
+    pub element: usize,
+    /// The devices.
+    pub devices: DeviceRequest,
+    /// The executor that runs the stages.
+    pub executor: &'static ExecutorEntry,
+    /// The number of trials that run at the same time; 0: as in a sweep.
+    pub workers: usize,
+    /// The time in which results of other jobs may become visible, and in which others may end: a network file system
+    /// shows a new file to another node up to a minute late.
+    pub patience: Duration,
+    /// A request to stop or to yield.
+    pub interrupt: Interrupt,
+    /// The supervisor of this process, if it has one.
+    pub link: Link,
+}
+
+/// The end of an element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkEnd {
+    /// All its stages are done.
+    Done,
+    /// Stages failed, for these reasons.
+    Failed(Vec<String>),
+    /// What was asked for has been done, and work is left.
+    Asked(Request),
+    /// A result that it needs is missing, or another process works on its stages.
+    NotReady(String),
+}
+
+impl WorkEnd {
+    /// The exit code of the job; `failed` is that of a failure.
+    pub fn exit_code(&self, failed: u8) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed(_) => failed,
+            Self::Asked(request) => request.exit_code(),
+            Self::NotReady(_) => NOT_READY,
+        }
+    }
+}
+
+/// The number of times that the jobs of a submission try a failed stage again.
+///
+/// # Errors
+/// There is no such submission.
+pub fn retries_of(submission: &Path) -> Result<u32, CommandError> {
+    let origin = Submission::open(submission).and_then(|submission| submission.origin());
+    Ok(origin.map_err(CommandError::Input)?.retries)
+}
+
+/// Does an element of a submission, as far as it is not done, and notes how it ended. Returns its name, too.
+///
+/// # Errors
+/// The folder of the submission cannot be read, the data is not there, or the store is not writable. The failure of a
+/// stage is not an error.
+pub fn work(request: &WorkRequest) -> Result<(String, WorkEnd), CommandError> {
+    let submission = Submission::open(&request.submission).map_err(CommandError::Input)?;
+    let mut elements = submission.elements().map_err(CommandError::Input)?;
+    let number = request.element;
+    if number >= elements.len() {
+        let count = elements.len();
+        let wrong = anyhow::anyhow!(
+            "--element {number}: the submission has the elements 0 to {}",
+            count.max(1) - 1
+        );
+        return Err(CommandError::Input(wrong));
+    }
+    let element = elements.swap_remove(number);
+    let store = Store::open(submission.results()).map_err(CommandError::Input)?;
+    let job = ElementJob {
+        request,
+        element: &element,
+        store: &store,
+    };
+    let before = position(&store, &element.stages);
+    let end = job.run(&submission)?;
+    let end = note(&submission.end(number), &element, &store, &before, end);
+    Ok((element.title, end.map_err(CommandError::Output)?))
+}
+
+/// Notes in the file `path` how an element ended. A yield that is one too many without progress is a failure.
+fn note(
+    path: &Path,
+    element: &Element,
+    store: &Store,
+    before: &[Position],
+    end: WorkEnd,
+) -> Result<WorkEnd> {
+    let after = position(store, &element.stages);
+    if end == WorkEnd::Asked(Request::Yield) {
+        let earlier = End::read(path);
+        if let Some(noted) = End::of_yield(earlier.as_ref(), before, after) {
+            noted.write(path)?;
+            return Ok(end);
+        }
+        let reason = "no step fits into `time`: two jobs in a row ended at their time limit without progress";
+        let left = element.stages.iter().find(|key| !store.is_whole(key));
+        if let Some(folder) = left.map(|key| store.stage(key)) {
+            folder.make()?;
+            folder.fail(&Failure {
+                attempt: folder.attempts(),
+                reason: reason.into(),
+                retries: 0,
+            })?;
+        }
+        let failed = WorkEnd::Failed(vec![format!("{}: {reason}", element.title)]);
+        ended(&failed, position(store, &element.stages)).write(path)?;
+        return Ok(failed);
+    }
+    ended(&end, after).write(path)?;
+    Ok(end)
+}
+
+/// The note of an end that is no yield.
+fn ended(end: &WorkEnd, position: Vec<Position>) -> End {
+    End {
+        code: end.exit_code(1),
+        reason: match end {
+            WorkEnd::Done => "done".into(),
+            WorkEnd::Failed(reasons) => reasons.join("; "),
+            WorkEnd::Asked(_) => "stopped by a signal".into(),
+            WorkEnd::NotReady(reason) => reason.clone(),
+        },
+        position,
+        fruitless: 0,
+    }
+}
+
+/// A job that does an element.
+struct ElementJob<'a> {
+    request: &'a WorkRequest,
+    element: &'a Element,
+    store: &'a Store,
+}
+
+impl ElementJob<'_> {
+    fn run(&self, submission: &Submission) -> Result<WorkEnd, CommandError> {
+        let Self {
+            request,
+            element,
+            store,
+        } = self;
+        let interrupt = &request.interrupt;
+        if self.is_done() {
+            return Ok(WorkEnd::Done);
+        }
+        if let Some(end) = self.await_needs() {
+            return Ok(end);
+        }
+        let profiles = submission.profiles().map_err(CommandError::Input)?;
+        let slurm = Slurm {
+            clusters: profiles.usual.clusters,
+        };
+        self.take_from_the_dead(&slurm)
+            .map_err(CommandError::Output)?;
+        let plan = submission.plan().map_err(CommandError::Input)?;
+        let origin = submission.origin().map_err(CommandError::Input)?;
+        let retries = origin.retries;
+        let inputs = Inputs::default();
+        let trials = self.trials(plan, &inputs).map_err(CommandError::Input)?;
+        let checked = check_once(&trials, &inputs.datasets, store, interrupt, false);
+        checked.map_err(CommandError::Input)?;
+        if let Some(asked) = interrupt.asked() {
+            return Ok(WorkEnd::Asked(asked));
+        }
+        let (devices, no_gpu) = Devices::open(&request.devices).map_err(CommandError::Input)?;
+        if let Some(no_gpu) = no_gpu {
+            say(&format!("note: {no_gpu}; the trials run on the CPU"));
+        }
+        for trial in &trials {
+            if let TrialSettings::Networks(settings) = &*trial.settings {
+                let suits = devices.suit(settings).context(trial.label.clone());
+                suits.map_err(CommandError::Input)?;
+            }
+        }
+        let workers = Workers::new(devices.workers(request.workers), cores_of_job());
+        let system = system_of(origin);
+        let environment = EnvironmentFiles::new(store, &system, workers.count, devices.names());
+        let environment = environment.map_err(CommandError::Output)?;
+        let tasks = self.tasks(&trials).map_err(CommandError::Input)?;
+        let cost = tasks.iter().map(|task| task.cost).sum();
+        let progress = Progress::new(Verbosity::Lines, tasks.len(), cost, trials.len(), 0);
+        let keys: Vec<StageKey> = tasks.iter().map(|task| task.work.key.clone()).collect();
+        let executor = (request.executor.build)(Resources {
+            store,
+            datasets: &inputs.datasets,
+            progress: &progress,
+            environment: &environment,
+            devices: &devices,
+            workers,
+            interrupt,
+            link: &request.link,
+            retries,
+            stages: &keys,
+            log: None,
+        });
+        let executor = Patient::new(executor.map_err(CommandError::Input)?, request.patience);
+        let rules = Rules {
+            retries,
+            fail_fast: false,
+            stop: &|| interrupt.requested() || executor.has_given_up(),
+            alone: request.link.alone(),
+        };
+        let mut failed = Vec::new();
+        let mut reasons = BTreeSet::new();
+        let ran = scheduler::run(&tasks, &executor, rules, |task, outcome| {
+            // A stage that cannot run without one that failed has the same reason.
+            if let Err(reason) = outcome
+                && reasons.insert(reason.to_string())
+            {
+                failed.push(format!("{}: {reason}", task.work.title));
+            }
+            Ok(())
+        });
+        ran.map_err(CommandError::Output)?;
+        Ok(match interrupt.asked() {
+            _ if !failed.is_empty() => WorkEnd::Failed(failed),
+            _ if self.is_done() => WorkEnd::Done,
+            asked => match (asked, executor.waits_for()) {
+                // To wait in another job is no better.
+                (None | Some(Request::Yield), Some(title)) => {
+                    WorkEnd::NotReady(format!("another process works on {title}"))
+                }
+                (Some(asked), _) => WorkEnd::Asked(asked),
+                (None, None) => WorkEnd::NotReady(format!("{} did not end", element.title)),
+            },
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        self.element
+            .stages
+            .iter()
+            .all(|key| self.store.is_whole(key))
+    }
+
+    /// Waits for the results that other elements have to leave. Returns how the job ends if they do not come.
+    fn await_needs(&self) -> Option<WorkEnd> {
+        let start = Instant::now();
+        loop {
+            let mut needs = self.element.needs.iter();
+            let missing = needs.find(|need| !self.store.is_whole(need))?;
+            let asked = self.request.interrupt.asked();
+            if asked == Some(Request::Stop) {
+                return Some(WorkEnd::Asked(Request::Stop));
+            }
+            let path = self.store.stage(missing).outcome(missing);
+            // To wait in another job is no better.
+            if asked.is_some() || start.elapsed() >= self.request.patience {
+                return Some(WorkEnd::NotReady(format!(
+                    "it needs a result that is not there: {}",
+                    path.display()
+                )));
+            }
+            // To list a folder makes a network file system look for new files.
+            if let Some(folder) = path.parent() {
+                std::fs::read_dir(folder).ok();
+            }
+            std::thread::sleep(LOOK.min(self.request.patience));
+        }
+    }
+
+    /// Takes the stages whose lock belongs to another job that Slurm calls over: its machine may be gone, and a network
+    /// file system then keeps the lock. If the other job lives after all, it fails at its next file.
+    fn take_from_the_dead(&self, slurm: &Slurm) -> Result<()> {
+        for key in &self.element.stages {
+            let folder = self.store.stage(key);
+            let owner = folder
+                .owner()
+                .filter(|owner| owner.name.starts_with(JOB_NAME));
+            let Some(owner) =
+                owner.filter(|owner| folder.is_held() && owner.job != Owner::this().job)
+            else {
+                continue;
+            };
+            // Without an answer, the lock is believed.
+            let Ok(jobs) = slurm.queue(std::slice::from_ref(&owner.name)) else {
+                continue;
+            };
+            let is_it = |job: &Job| {
+                job.place()
+                    .is_some_and(|place| place.to_string() == owner.job)
+            };
+            if !jobs.iter().any(|job| is_it(job) && job.is_alive()) {
+                say(&format!(
+                    "note: the job {} is over, so its stage is taken from it",
+                    owner.job
+                ));
+                folder.take_from_the_dead()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The trials of the element with their stages, checked as a sweep checks them.
+    fn trials(&self, mut plan: Plan, inputs: &Inputs) -> Result<Vec<Planned>> {
+        plan.trials
+            .retain(|trial| self.element.trials.contains(&trial.hash));
+        for trial in &plan.trials {
+            let wrong = inputs.check(&trial.located());
+            if !wrong.is_empty() {
+                let lines: Vec<String> = wrong.iter().map(|e| format!("{}: {e}", e.key)).collect();
+                bail!(lines.join("\n"));
+            }
+        }
+        let mut trials = planned(&plan)?;
+        inputs.split(&trials)?;
+        inputs.count(&mut trials);
+        Ok(trials)
+    }
+
+    /// The stages of the element that are not done.
+    fn tasks(&self, trials: &[Planned]) -> Result<Vec<Task<Stage>>> {
+        let stages = trials.iter().flat_map(|trial| &trial.stages);
+        let stages: BTreeMap<&StageKey, &Stage> = stages.map(|stage| (&stage.key, stage)).collect();
+        let missing: Vec<&StageKey> = self
+            .element
+            .stages
+            .iter()
+            .filter(|key| !self.store.is_whole(key))
+            .collect();
+        let task = |key: &&StageKey| {
+            let stage = stages.get(key).with_context(|| {
+                format!("this program makes other stages than `{key}` of the same settings; submit the recipe again")
+            })?;
+            let needs = stage.needs.iter().filter(|need| missing.contains(need));
+            Ok(Task {
+                key: key.to_string(),
+                needs: needs.map(ToString::to_string).collect(),
+                cost: stage.cost,
+                work: (*stage).clone(),
+            })
+        };
+        missing.iter().map(task).collect()
+    }
+}
+
+/// The origin of a submission as the environment of its stages, on this machine.
+fn system_of(origin: Origin) -> SystemInfo {
+    let mut system = origin.provenance.system.here();
+    system.diff = origin.diff.map(String::into_bytes);
+    system
+}
+
+/// The number of cores that Slurm gives this job; without its word, those that the process may use. Where nothing binds
+/// a job to its cores, the latter are those of the whole node.
+fn cores_of_job() -> usize {
+    let told = CORES
+        .iter()
+        .find_map(|name| std::env::var(name).ok()?.parse().ok());
+    told.filter(|cores| *cores > 0).unwrap_or_else(cores)
+}
+
+/// An executor that does not wait for ever for stages that another process works on.
+struct Patient<'a> {
+    inner: Box<dyn Executor + 'a>,
+    patience: Duration,
+    /// The stages that another process works on, with the time at which that was seen first.
+    held: Mutex<BTreeMap<StageKey, (Instant, String)>>,
+    given_up: AtomicBool,
+}
+
+impl<'a> Patient<'a> {
+    fn new(inner: Box<dyn Executor + 'a>, patience: Duration) -> Self {
+        Self {
+            inner,
+            patience,
+            held: Mutex::default(),
+            given_up: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns true if a stage was held for longer than this executor waits.
+    fn has_given_up(&self) -> bool {
+        self.given_up.load(Ordering::SeqCst)
+    }
+
+    /// The name of a stage that another process works on.
+    fn waits_for(&self) -> Option<String> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.values().next().map(|(_, title)| title.clone())
+    }
+}
+
+impl Executor for Patient<'_> {
+    fn slots(&self) -> usize {
+        self.inner.slots()
+    }
+
+    fn run(&self, stage: &Stage, beside: usize) -> Result<ExecutorOutcome> {
+        let outcome = self.inner.run(stage, beside)?;
+        let is_held = outcome == ExecutorOutcome::Held;
+        {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            if !is_held {
+                held.remove(&stage.key);
+                return Ok(outcome);
+            }
+            let first = held.entry(stage.key.clone());
+            let (since, _) = first.or_insert_with(|| (Instant::now(), stage.title.clone()));
+            if since.elapsed() >= self.patience {
+                self.given_up.store(true, Ordering::SeqCst);
+            }
+        }
+        std::thread::sleep(LOOK.min(self.patience));
+        Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_yields_in_a_row_without_a_step_are_a_failure_of_the_stage() {
+        let out = tempfile::tempdir().unwrap();
+        let (store, path) = (
+            Store::open(out.path()).unwrap(),
+            out.path().join("ended/0.json"),
+        );
+        let key: StageKey = "distill-1".parse().unwrap();
+        let element = Element {
+            title: "one, seed 0".into(),
+            kind: "distill".into(),
+            trials: Vec::new(),
+            stages: vec![key.clone()],
+            needs: Vec::new(),
+        };
+        let before = position(&store, &element.stages);
+        let yields = |before: &[Position]| {
+            let end = WorkEnd::Asked(Request::Yield);
+            note(&path, &element, &store, before, end).unwrap()
+        };
+        // A job that got further stands between two that did not.
+        let elsewhere = [Position::Step(7)];
+        assert_eq!(yields(&before), WorkEnd::Asked(Request::Yield));
+        assert_eq!(yields(&elsewhere), WorkEnd::Asked(Request::Yield));
+        assert_eq!(yields(&before), WorkEnd::Asked(Request::Yield));
+        assert_eq!(store.stage(&key).failure(), None);
+        let end = yields(&before);
+        assert!(
+            matches!(&end, WorkEnd::Failed(why) if why[0].contains("no step fits into `time`")),
+            "{end:?}"
+        );
+        let failure = store.stage(&key).failure().unwrap();
+        assert!(
+            failure.reason.contains("`time`") && failure.retries == 0,
+            "{failure:?}"
+        );
+        assert_eq!(End::read(&path).unwrap().code, 1);
+    }
+}
