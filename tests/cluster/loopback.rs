@@ -1,0 +1,344 @@
+//! A real Slurm on this machine: a controller and two nodes with two cores each, as the user that runs the tests. It needs
+//! Debian's packages `slurmctld`, `slurmd`, `slurm-client` and `munge`, and no rights.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The programs of a Slurm.
+const PROGRAMS: [&str; 8] = [
+    "munged",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+    "squeue",
+    "scancel",
+    "scontrol",
+    "sinfo",
+];
+/// The variable that turns a missing Slurm into an error.
+const REQUIRED: &str = "CI_REQUIRE_SLURM";
+/// The time in which the nodes have to be ready.
+const TO_START: Duration = Duration::from_secs(30);
+/// The time after which a job that was queued again may be started at once. In the same second its credential is still
+/// revoked.
+const REST: Duration = Duration::from_secs(3);
+/// The lines of the configuration that do not depend on the machine. Two partitions of the same nodes: jobs of `high`
+/// take them from jobs of `low`.
+const SETTINGS: &str = "ClusterName=loopback\nAuthType=auth/munge\nCredType=cred/munge\n\
+    ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nSelectType=select/cons_tres\nSelectTypeParameters=CR_CPU\n\
+    JobAcctGatherType=jobacct_gather/none\nAccountingStorageType=accounting_storage/none\nMpiDefault=none\n\
+    SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1\nReturnToService=2\nKillWait=3\n\
+    SlurmdTimeout=10\nMinJobAge=300\nPreemptType=preempt/partition_prio\nPreemptMode=REQUEUE\n\
+    PartitionName=low Nodes=n[1-2] Default=YES PriorityTier=1 MaxTime=INFINITE State=UP\n\
+    PartitionName=high Nodes=n[1-2] PriorityTier=10 MaxTime=INFINITE State=UP\n";
+
+/// The number of Slurms that this process has started. Each has ports of its own.
+static STARTED: AtomicU32 = AtomicU32::new(0);
+
+/// A running Slurm. Dropping it ends its processes.
+pub struct Loopback {
+    folder: TempDir,
+    daemons: Vec<Child>,
+}
+
+/// A job as `squeue` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The number of the job, or of its array.
+    pub job: String,
+    /// The index in the array.
+    pub index: Option<usize>,
+    pub state: String,
+    pub reason: String,
+    pub node: String,
+    pub name: String,
+}
+
+impl Shown {
+    /// The job as `scontrol` and `scancel` name it.
+    pub fn place(&self) -> String {
+        match self.index {
+            Some(index) => format!("{}_{index}", self.job),
+            None => self.job.clone(),
+        }
+    }
+}
+
+impl Loopback {
+    /// Starts a Slurm. Where its programs are missing, there is none, and the reason is printed.
+    ///
+    /// Panics if the variable [`REQUIRED`] is 1 and there is none.
+    pub fn start() -> Option<Self> {
+        let missing: Vec<&str> = PROGRAMS
+            .into_iter()
+            .filter(|name| program(name).is_none())
+            .collect();
+        if !missing.is_empty() {
+            let why = format!(
+                "there is no Slurm on this machine: {} not found",
+                missing.join(", ")
+            );
+            assert!(
+                std::env::var(REQUIRED).as_deref() != Ok("1"),
+                "{why}, and {REQUIRED}=1"
+            );
+            eprintln!("skipped: {why}");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut slurm = Self {
+            folder,
+            daemons: Vec::new(),
+        };
+        slurm.configure();
+        slurm.daemon("munged", &slurm.munge_words());
+        let socket = slurm.at("munge/socket");
+        slurm.await_that("munged listens", || socket.exists());
+        slurm.daemon("slurmctld", &["-D".into(), "-c".into()]);
+        for node in ["n1", "n2"] {
+            slurm.start_node(node);
+        }
+        slurm.await_that("two nodes are idle", || {
+            let output = slurm
+                .command("sinfo")
+                .args(["-h", "-N", "-o", "%N %T", "-p", "low"])
+                .output();
+            let text = String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
+            text.matches(" idle").count() == 2
+        });
+        Some(slurm)
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn munge_words(&self) -> Vec<String> {
+        let mut words = vec!["--foreground".to_string(), "--force".into()];
+        for (option, file) in [
+            ("key-file", "key"),
+            ("socket", "socket"),
+            ("pid-file", "pid"),
+            ("seed-file", "seed"),
+        ] {
+            words.push(format!(
+                "--{option}={}",
+                self.at("munge").join(file).display()
+            ));
+        }
+        words.push(format!("--log-file={}", self.at("munge/log").display()));
+        words
+    }
+
+    /// Writes the key and the configuration.
+    fn configure(&self) {
+        for name in ["munge", "state", "spool-n1", "spool-n2"] {
+            fs::create_dir(self.at(name)).unwrap();
+        }
+        let key: Vec<u8> = (0..64)
+            .flat_map(|_| std::process::id().to_le_bytes())
+            .collect();
+        fs::write(self.at("munge/key"), key).unwrap();
+        for (path, mode) in [
+            ("", 0o755),
+            ("munge", 0o755),
+            ("munge/key", 0o400),
+            ("state", 0o700),
+        ] {
+            fs::set_permissions(self.at(path), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let word = |program: &str, words: &[&str]| {
+            let output = Command::new(program).args(words).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).trim().to_string()
+        };
+        let (host, user) = (word("hostname", &["-s"]), word("id", &["-un"]));
+        let number = STARTED.fetch_add(1, Ordering::SeqCst);
+        let port = 20_000 + std::process::id() % 2_500 * 12 + number % 4 * 3;
+        let folder = self.folder.path().display();
+        let text = format!(
+            "SlurmctldHost={host}(127.0.0.1)\nSlurmUser={user}\nSlurmdUser={user}\nAuthInfo=socket={folder}/munge/socket\n\
+             SlurmctldPort={port}\nSlurmctldPidFile={folder}/slurmctld.pid\nSlurmdPidFile={folder}/slurmd-%n.pid\n\
+             StateSaveLocation={folder}/state\nSlurmdSpoolDir={folder}/spool-%n\n\
+             SlurmctldLogFile={folder}/slurmctld.log\nSlurmdLogFile={folder}/slurmd-%n.log\n\
+             NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port={}-{} CPUs=2 State=UNKNOWN\n{SETTINGS}",
+            port + 1,
+            port + 2
+        );
+        fs::write(self.at("slurm.conf"), text).unwrap();
+    }
+
+    fn daemon(&mut self, name: &str, words: &[String]) {
+        let mut command = self.command(program(name).expect("it was found").to_str().unwrap());
+        command
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        self.daemons.push(command.spawn().unwrap());
+    }
+
+    /// Starts the daemon of a node.
+    fn start_node(&mut self, node: &str) {
+        self.daemon("slurmd", &["-D".into(), "-N".into(), node.into()]);
+    }
+
+    /// Ends the daemon of the second node at once, but not what runs there.
+    pub fn kill_second_node(&mut self) {
+        let mut daemon = self.daemons.pop().expect("it runs");
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+
+    /// A command that talks to this Slurm.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("SLURM_CONF", self.at("slurm.conf"));
+        command
+    }
+
+    /// Runs a command of Slurm, which has to succeed.
+    pub fn run(&self, program: &str, words: &[&str]) -> String {
+        let output: Output = self.command(program).args(words).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program} {words:?}: {told}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// All jobs that Slurm knows.
+    pub fn queue(&self) -> Vec<Shown> {
+        let text = self.run(
+            "squeue",
+            &["-h", "--array", "--states=all", "-o", "%F|%K|%T|%r|%N|%j"],
+        );
+        let shown = |line: &str| {
+            let mut words = line.split('|').map(str::to_string);
+            let mut next = || words.next().unwrap();
+            Shown {
+                job: next(),
+                index: next().parse().ok(),
+                state: next(),
+                reason: next(),
+                node: next(),
+                name: next(),
+            }
+        };
+        text.lines().map(shown).collect()
+    }
+
+    /// Waits for `holds`, and meanwhile starts jobs that were queued again: Slurm itself waits two minutes.
+    pub fn wait(&self, limit: Duration, what: &str, mut holds: impl FnMut(&[Shown]) -> bool) {
+        let start = Instant::now();
+        let mut seen: Vec<(String, Instant)> = Vec::new();
+        loop {
+            let queue = self.queue();
+            if holds(&queue) {
+                return;
+            }
+            assert!(
+                start.elapsed() < limit,
+                "this never comes: {what}; {queue:?}\n{}",
+                self.log()
+            );
+            let resting = |job: &&Shown| job.state == "PENDING" && job.reason == "BeginTime";
+            let resting: Vec<String> = queue.iter().filter(resting).map(Shown::place).collect();
+            seen.retain(|(place, _)| resting.contains(place));
+            for place in resting {
+                match seen.iter().find(|(known, _)| *known == place) {
+                    None => seen.push((place, Instant::now())),
+                    Some((_, since)) if since.elapsed() >= REST => {
+                        self.run(
+                            "scontrol",
+                            &["update", &format!("JobId={place}"), "StartTime=now"],
+                        );
+                        seen.retain(|(known, _)| *known != place);
+                    }
+                    Some(_) => {}
+                }
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// The processes of an element, the shell of its script first.
+    pub fn processes(place: &str) -> Vec<u32> {
+        let (job, index) = place.split_once('_').expect("an element of an array");
+        let wanted = [
+            format!("SLURM_ARRAY_JOB_ID={job}"),
+            format!("SLURM_ARRAY_TASK_ID={index}"),
+        ];
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let belongs = |process: &u32| {
+            let text = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            // The daemon of a step may have the variables, too.
+            let has = |word: &String| text.split('\0').any(|variable| variable == word);
+            wanted.iter().all(has) && Self::called(*process) != "slurmstepd"
+        };
+        let mut found: Vec<u32> = numbers.filter(belongs).collect();
+        found.sort_by_key(|process| (Self::called(*process) != "slurm_script", *process));
+        found
+    }
+
+    /// The name of a process.
+    fn called(process: u32) -> String {
+        let name = fs::read_to_string(format!("/proc/{process}/comm"));
+        name.unwrap_or_default().trim().to_string()
+    }
+
+    /// The end of the controller's log.
+    fn log(&self) -> String {
+        let text = fs::read_to_string(self.at("slurmctld.log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().rev().take(20).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    fn await_that(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            assert!(
+                start.elapsed() < TO_START,
+                "this never comes: {what}\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        // Jobs first, so that nothing of them outlives the test.
+        let user = Command::new("id").arg("-un").output();
+        let user = user.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string());
+        let mut cancel = self.command("scancel");
+        cancel
+            .args([
+                "--signal=KILL",
+                "--full",
+                "--user",
+                &user.unwrap_or_default(),
+            ])
+            .stderr(Stdio::null());
+        cancel.status().ok();
+        for daemon in self.daemons.iter_mut().rev() {
+            daemon.kill().ok();
+            daemon.wait().ok();
+        }
+    }
+}
+
+/// The path of a program, which may stand where only administrators look for it.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    let mut found = folders
+        .map(|folder| Path::new(&folder).join(name))
+        .filter(|file| file.exists());
+    found.next()
+}

@@ -1,0 +1,296 @@
+//! The whole way on a real Slurm: submitted work is disturbed in every way that a cluster has, and ends in the bytes of an
+//! undisturbed sweep.
+
+use crate::loopback::{Loopback, Shown};
+use crate::rig::{Rig, stderr, wait};
+use crate::stand_in::{code, stdout};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+/// No part of a test takes as long.
+const LONG: Duration = Duration::from_secs(240);
+/// The profile of the tests: two elements run on each node.
+const PROFILE: &str =
+    "[profile.loopback]\npartition = 'low'\ntime = '60'\ngpus = 0\ncpus = 1\nlead = 120\n";
+/// Seven variants of recipes/mock.toml.
+const SEVEN: &str = "question = 'q'\nreference = 'effect 0'\n[zip]\nlabel = 'effect {method.effects.weighting}'\n\
+    'method.effects.weighting' = [0, 0.5, 1, 1.5, 2, 3, 4]\n";
+
+/// A recipe that extends recipes/mock.toml, with a profile beside it.
+struct Work<'a> {
+    rig: Rig,
+    slurm: &'a Loopback,
+}
+
+impl<'a> Work<'a> {
+    fn new(slurm: &'a Loopback, sweep: &str, recipe: &str) -> Self {
+        let rig = Rig::with(sweep);
+        let mock = Path::new("recipes/mock.toml").canonicalize().unwrap();
+        let text = format!(
+            "extends = {:?}\nsweeps = ['parts']\n{recipe}",
+            mock.to_str().unwrap()
+        );
+        fs::write(rig.recipe(), text).unwrap();
+        fs::write(rig.at("recipes/harness.slurm.toml"), PROFILE).unwrap();
+        Self { rig, slurm }
+    }
+
+    fn harness(&self, words: &[&str]) -> Output {
+        let mut command = self.slurm.command(env!("CARGO_BIN_EXE_harness"));
+        // Variables of the shell must not reach the jobs.
+        command
+            .args(words)
+            .current_dir(self.rig.at(""))
+            .env_remove("HARNESS_TRAIN__STEPS");
+        command.output().unwrap()
+    }
+
+    fn submit(&self) -> String {
+        let output = self.harness(&["submit", "recipes/own.toml", "--out", "out"]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        stdout(&output)
+    }
+
+    fn status(&self) -> String {
+        let output = self.harness(&["status", "out"]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        stdout(&output)
+    }
+
+    /// Waits until an element trains that is not in `apart` and has no elements to wait for it, and returns it.
+    fn training(&self, apart: &BTreeSet<String>) -> Shown {
+        let mut found = None;
+        self.slurm.wait(LONG, "an element trains", |queue| {
+            let trains = |job: &&Shown| {
+                let place = job.place();
+                let is_trial = job.state == "RUNNING" && job.name.contains("-1-");
+                is_trial && !apart.contains(&place) && Loopback::processes(&place).len() >= 3
+            };
+            found = queue.iter().find(trains).cloned();
+            found.is_some()
+        });
+        // Some steps.
+        std::thread::sleep(Duration::from_millis(700));
+        found.unwrap()
+    }
+
+    /// Waits until no job of ours waits or runs.
+    fn await_end(&self) {
+        self.slurm.wait(LONG, "all jobs end", |queue| {
+            let ours = queue.iter().filter(|job| job.name.starts_with("hs-"));
+            ours.clone().count() > 0
+                && ours.into_iter().all(|job| {
+                    !["PENDING", "CONFIGURING", "RUNNING", "COMPLETING"].contains(&&*job.state)
+                })
+        });
+    }
+
+    /// What a sweep and a submission have to have the same.
+    fn found(&self, out: &str) -> BTreeMap<PathBuf, String> {
+        self.rig.found(out)
+    }
+}
+
+fn send(signal: &str, process: u32) {
+    let mut command = Command::new("kill");
+    command
+        .args([format!("-{signal}"), process.to_string()])
+        .stderr(Stdio::null());
+    command.status().unwrap();
+}
+
+#[test]
+fn a_disturbed_submission_ends_in_the_bytes_of_an_undisturbed_sweep() {
+    let Some(slurm) = Loopback::start() else {
+        return;
+    };
+    let work = Work::new(
+        &slurm,
+        SEVEN,
+        "seeds = [0, 1, 2]\n[method]\nsleep-ms = 30\n",
+    );
+    let words = [
+        "sweep",
+        "recipes/own.toml",
+        "--out",
+        "undisturbed",
+        "--workers",
+        "24",
+    ];
+    let sweep = work.harness(&words);
+    assert_eq!(code(&sweep), 0, "{}", stderr(&sweep));
+    let expected = work.found("undisturbed");
+    assert_eq!(expected.len(), 3 + 4 * 21, "21 trials");
+
+    let text = work.submit();
+    assert!(text.contains("24 elements in 4 arrays"), "{text}");
+    let mut apart = BTreeSet::new();
+    // One is killed with all its processes, as by a machine that is out of memory.
+    let killed = work.training(&apart).place();
+    apart.insert(killed.clone());
+    for process in Loopback::processes(&killed) {
+        send("KILL", process);
+    }
+    // One is told that its time is nearly over.
+    let yields = work.training(&apart).place();
+    apart.insert(yields.clone());
+    send("USR2", Loopback::processes(&yields)[0]);
+    // One is cancelled.
+    let cancelled = work.training(&apart).place();
+    apart.insert(cancelled.clone());
+    slurm.run("scancel", &[&cancelled]);
+    // One, and what runs beside it, makes room for a job of more weight.
+    let preempted = work.training(&apart);
+    apart.insert(preempted.place());
+    let node = format!("--nodelist={}", preempted.node);
+    slurm.run(
+        "sbatch",
+        &[
+            "--partition=high",
+            &node,
+            "-n2",
+            "--time=5",
+            "--output=/dev/null",
+            "--wrap=sleep 1",
+        ],
+    );
+
+    slurm.wait(LONG, "every disturbance has its consequence", |queue| {
+        let state = |place: &str| {
+            let job = queue.iter().find(|job| job.place() == place).unwrap();
+            (job.state.clone(), job.reason.clone())
+        };
+        let is_over = |place: &str| ["FAILED", "CANCELLED"].contains(&&*state(place).0);
+        is_over(&killed) && is_over(&cancelled)
+    });
+    let text = work.submit();
+    assert!(
+        text.contains("2 elements in "),
+        "the killed one and the cancelled one: {text}"
+    );
+    work.await_end();
+    let restarted = |place: &str| {
+        let text = slurm.run("scontrol", &["show", "job", place]);
+        text.contains("Restarts=1")
+    };
+    assert!(restarted(&yields), "it was queued again");
+    assert!(restarted(&preempted.place()), "it was queued again");
+    assert!(
+        !restarted(&cancelled),
+        "a cancelled element stays cancelled"
+    );
+    assert_eq!(work.found("out"), expected);
+    let status = work.status();
+    assert!(
+        status.contains("21 of 21 trials done") && !status.contains("Slurm"),
+        "{status}"
+    );
+    let output = work.harness(&["submit", "recipes/own.toml", "--out", "out"]);
+    assert!(stdout(&output).contains("Results: "), "{}", stdout(&output));
+    assert_eq!(work.found("out"), expected);
+}
+
+#[test]
+fn a_failed_shared_stage_cancels_its_own_trials_and_no_others() {
+    let Some(slurm) = Loopback::start() else {
+        return;
+    };
+    // Two variants share a burn-in that fails.
+    let sweep = "question = 'q'\nreference = 'a'\n[[each]]\nlabel = 'a'\n\
+        [[each]]\nlabel = 'b'\nset.'method.modules.filter' = false\n\
+        [[each]]\nlabel = 'c'\nset.'method.fail-at' = 3\n\
+        [[each]]\nlabel = 'd'\nset.'method.fail-at' = 3\nset.'method.modules.filter' = false\n";
+    let work = Work::new(&slurm, sweep, "seeds = [0]\n");
+    let text = work.submit();
+    assert!(text.contains("6 elements in 3 arrays"), "{text}");
+    work.await_end();
+    let queue = slurm.queue();
+    let ended = |state: &str| {
+        queue
+            .iter()
+            .filter(|job| job.name.starts_with("hs-") && job.state == state)
+            .count()
+    };
+    assert_eq!(ended("CANCELLED"), 2, "{queue:?}");
+    assert_eq!(ended("COMPLETED"), 1 + 2, "{queue:?}");
+    let status = work.status();
+    for part in ["2 of 4 trials done", "failed: burn-in, seed 0", "over: "] {
+        assert!(status.contains(part), "{part}: {status}");
+    }
+    let records = fs::read_to_string(work.rig.at("out/records.jsonl")).unwrap();
+    assert_eq!(
+        records.matches("\"failed\"").count(),
+        2,
+        "the last job wrote them: {records}"
+    );
+}
+
+#[test]
+#[ignore = "minutes: Slurm looks at time limits every 30 seconds"]
+fn the_time_limit_is_told_and_the_element_goes_on() {
+    let Some(slurm) = Loopback::start() else {
+        return;
+    };
+    let sweep = "question = 'q'\nreference = 'a'\n[[each]]\nlabel = 'a'\n";
+    // Two minutes of steps, in jobs of three minutes that are told two minutes before.
+    let work = Work::new(&slurm, sweep, "seeds = [0]\n[method]\nsleep-ms = 1200\n");
+    let text = PROFILE.replace("'60'", "'3'");
+    fs::write(work.rig.at("recipes/harness.slurm.toml"), text).unwrap();
+    work.submit();
+    slurm.wait(Duration::from_secs(600), "it is done", |_| {
+        work.rig.files("out", "evaluate-", "metrics.json").len() == 1
+    });
+    let queue = slurm.queue();
+    let element = queue
+        .iter()
+        .find(|job| job.index == Some(0))
+        .unwrap()
+        .place();
+    let shown = slurm.run("scontrol", &["show", "job", &element]);
+    assert!(!shown.contains("Restarts=0"), "{shown}");
+}
+
+#[test]
+#[ignore = "a minute: Slurm has to find out that a node is gone"]
+fn an_orphan_of_a_lost_node_and_its_successor_leave_one_result() {
+    let Some(mut slurm) = Loopback::start() else {
+        return;
+    };
+    let sweep = "question = 'q'\nreference = 'a'\n[[each]]\nlabel = 'a'\n[[each]]\nlabel = 'b'\nset.'method.level' = 3\n\
+        [[each]]\nlabel = 'c'\nset.'method.level' = 4\n[[each]]\nlabel = 'd'\nset.'method.level' = 5\n";
+    // Four elements without a burn-in fill both nodes.
+    let work = Work::new(
+        &slurm,
+        sweep,
+        "seeds = [0]\n[method]\nburn-in = 0\nsleep-ms = 700\n",
+    );
+    work.submit();
+    slurm.wait(LONG, "all train", |queue| {
+        queue
+            .iter()
+            .filter(|job| job.state == "RUNNING" && job.name.starts_with("hs-"))
+            .count()
+            == 4
+    });
+    wait(|| {
+        work.rig
+            .journals("out", "distill-")
+            .matches("\"step\":20,")
+            .count()
+            == 4
+    });
+    let rig = work.rig;
+    slurm.kill_second_node();
+    slurm.wait(LONG, "the node is missed", |queue| {
+        let again = |job: &&Shown| {
+            job.state == "PENDING" && job.name.starts_with("hs-") && job.index.is_some()
+        };
+        queue.iter().filter(again).count() == 2
+    });
+    slurm.wait(LONG, "all is done", |_| {
+        rig.files("out", "evaluate-", "metrics.json").len() == 4
+    });
+}
