@@ -1,5 +1,5 @@
-//! A real Slurm on this machine: a controller and two nodes with two cores each, as the user that runs the tests. It needs
-//! Debian's packages `slurmctld`, `slurmd`, `slurm-client` and `munge`, and no rights.
+//! A real Slurm on this machine: a controller and two nodes with two cores each, as the user that runs the tests. It
+//! needs Debian's packages `slurmctld`, `slurmd`, `slurm-client` and `munge`, and no rights.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
-//! The whole way on a real Slurm: submitted work is disturbed in every way that a cluster has, and ends in the bytes of an
-//! undisturbed sweep.
+//! The whole way on a real Slurm: submitted work is disturbed in every way that a cluster has, and ends in the bytes
+//! of an undisturbed sweep.
 
 use crate::loopback::{Loopback, Shown};
 use crate::rig::{Rig, stderr, wait};

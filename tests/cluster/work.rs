@@ -1,5 +1,5 @@
-//! `harness work` on a submission: its exit codes, signals, and what it leaves in the store. The submissions are made by
-//! `harness submit` with stand-ins for Slurm's commands, so that nothing but the program runs.
+//! `harness work` on a submission: its exit codes, signals, and what it leaves in the store. The submissions are made
+//! by `harness submit` with stand-ins for Slurm's commands, so that nothing but the program runs.
 
 use crate::rig::{self, Process, Rig, wait};
 use crate::stand_in::{Cluster, code};

@@ -1,5 +1,5 @@
-//! The file with the profiles of a site, which say what a job asks Slurm for. It is `harness.slurm.toml` beside the recipe, or else in
-//! `$XDG_CONFIG_HOME/harness/slurm.toml`. Nothing of it enters a hash.
+//! The file with the profiles of a site, which say what a job asks Slurm for. It is `harness.slurm.toml` beside the
+//! recipe, or else in `$XDG_CONFIG_HOME/harness/slurm.toml`. Nothing of it enters a hash.
 //!
 //! ```toml
 //! default = "a100"

@@ -1,5 +1,5 @@
-//! What Slurm says of jobs, read from the text of `squeue` and `sacct`. Their text has been the same for ten years; their
-//! JSON changes with nearly every release.
+//! What Slurm says of jobs, read from the text of `squeue` and `sacct`. Their text has been the same for ten years;
+//! their JSON changes with nearly every release.
 
 use super::jobs::Place;
 use std::collections::BTreeMap;

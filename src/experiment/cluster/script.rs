@@ -1,7 +1,7 @@
 //! The script of a job, and the arguments with which `sbatch` gets it.
 //!
-//! What a profile asks for stands in the arguments, where `harness submit --dry-run` shows it. The script holds what has
-//! to happen on the node: signals, the lines of the profile, the program, the request to be queued again.
+//! What a profile asks for stands in the arguments, where `harness submit --dry-run` shows it. The script holds what
+//! has to happen on the node: signals, the lines of the profile, the program, the request to be queued again.
 
 use super::arrays::Array;
 use super::ends::NOT_READY;

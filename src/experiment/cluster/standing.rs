@@ -1,5 +1,5 @@
-//! Everything of a results folder that was handed over, joined with what Slurm says of it. The store knows what is done;
-//! Slurm explains what the store cannot know.
+//! Everything of a results folder that was handed over, joined with what Slurm says of it. The store knows what is
+//! done; Slurm explains what the store cannot know.
 
 use super::elements::Element;
 use super::ends::End;

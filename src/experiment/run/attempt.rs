@@ -56,8 +56,8 @@ impl Attempt {
         }
     }
 
-    /// Puts the result of the stage `key` in place, which `write` writes to the path that it is given. If there is a whole
-    /// result, of an owner who was taken for dead, that one stands: others may have read it already.
+    /// Puts the result of the stage `key` in place, which `write` writes to the path that it is given. If there is a
+    /// whole result, of an owner who was taken for dead, that one stands: others may have read it already.
     ///
     /// # Errors
     /// Another process has the stage, or the file cannot be written.

@@ -2,8 +2,8 @@
 //! Creating a file that must not exist is one step on every file system.
 //!
 //! The owner writes its file again and again. An owner that is not known to be gone is alive as long as its file is
-//! younger than [`FRESH`]; a file written just now on the same server tells what time it is there. A lease that is freed
-//! says so in its file.
+//! younger than [`FRESH`]; a file written just now on the same server tells what time it is there. A lease that is
+//! freed says so in its file.
 
 use super::owner::Owner;
 use crate::atomic::{Durability, write_durably};

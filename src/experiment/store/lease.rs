@@ -156,8 +156,8 @@ fn are_refused(error: &io::Error) -> bool {
     error.kind() == ErrorKind::Unsupported
 }
 
-/// Puts a new file in the place of the lease `path`, whose owner is gone although its lock is not. The owner who is gone
-/// fails at its next check if it lives after all.
+/// Puts a new file in the place of the lease `path`, whose owner is gone although its lock is not. The owner who is
+/// gone fails at its next check if it lives after all.
 ///
 /// # Errors
 /// The file cannot be written.

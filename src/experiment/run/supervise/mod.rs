@@ -36,8 +36,8 @@ pub enum Role {
     Over(u8),
 }
 
-/// Supervises a sweep with `retries` to its end; SIGUSR2 asks it for `usr2`. In the process that it starts for that (`supervised`), it
-/// returns how to run the sweep. It takes over the process's signals, so it must be called once.
+/// Supervises a sweep with `retries` to its end; SIGUSR2 asks it for `usr2`. In the process that it starts for that
+/// (`supervised`), it returns how to run the sweep. It takes over the process's signals, so it must be called once.
 ///
 /// # Errors
 /// No process can be started, or one died and no single stage is responsible. In the started process: it has

@@ -1,19 +1,23 @@
-//! `harness work`: what one job of a cluster does of a submission. It reads the frozen folder of the submission, the store
-//! and the data, and never the recipe.
+//! `harness work`: what one job of a cluster does of a submission. It reads the frozen folder of the submission, the
+//! store and the data, and never the recipe.
 //!
 //! An element is a list of stages. They run as in a sweep, in this process and on its devices. Records and tables are
 //! left to a last job (`--finish`): a hundred writers would wait for each other.
 
+mod end;
+mod patient;
+
+pub use end::WorkEnd;
+
 use super::check::check_once;
 use crate::experiment::cluster::elements::Element;
-use crate::experiment::cluster::ends::{End, NOT_READY, Position, position};
+use crate::experiment::cluster::ends::position;
 use crate::experiment::cluster::queue::Job;
 use crate::experiment::cluster::slurm::Slurm;
 use crate::experiment::cluster::submission::{JOB_NAME, Origin, Submission};
 use crate::experiment::run::devices::{DeviceRequest, Devices};
-use crate::experiment::run::executor::{Executor, ExecutorEntry};
+use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::{Interrupt, Request};
-use crate::experiment::run::outcome::ExecutorOutcome;
 use crate::experiment::run::perform::Resources;
 use crate::experiment::run::progress::{Progress, Verbosity};
 use crate::experiment::run::scheduler::{self, Rules, Task};
@@ -21,7 +25,6 @@ use crate::experiment::run::supervise::Link;
 use crate::experiment::run::workers::Workers;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::EnvironmentFiles;
-use crate::experiment::store::folder::Failure;
 use crate::experiment::store::owner::Owner;
 use crate::experiment::store::root::Store;
 use crate::experiment::store::system::{SystemInfo, cores};
@@ -32,10 +35,10 @@ use crate::experiment::trial::stage::Stage;
 use crate::recipe::Plan;
 use crate::screen::say;
 use anyhow::{Context, Result, bail};
+use end::note;
+use patient::Patient;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The time between two looks for a result that is not there yet.
@@ -63,31 +66,6 @@ pub struct WorkRequest {
     pub interrupt: Interrupt,
     /// The supervisor of this process, if it has one.
     pub link: Link,
-}
-
-/// The end of an element.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WorkEnd {
-    /// All its stages are done.
-    Done,
-    /// Stages failed, for these reasons.
-    Failed(Vec<String>),
-    /// What was asked for has been done, and work is left.
-    Asked(Request),
-    /// A result that it needs is missing, or another process works on its stages.
-    NotReady(String),
-}
-
-impl WorkEnd {
-    /// The exit code of the job; `failed` is that of a failure.
-    pub fn exit_code(&self, failed: u8) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Failed(_) => failed,
-            Self::Asked(request) => request.exit_code(),
-            Self::NotReady(_) => NOT_READY,
-        }
-    }
 }
 
 /// The number of times that the jobs of a submission try a failed stage again.
@@ -127,54 +105,6 @@ pub fn work(request: &WorkRequest) -> Result<(String, WorkEnd), CommandError> {
     let end = job.run(&submission)?;
     let end = note(&submission.end(number), &element, &store, &before, end);
     Ok((element.title, end.map_err(CommandError::Output)?))
-}
-
-/// Notes in the file `path` how an element ended. A yield that is one too many without progress is a failure.
-fn note(
-    path: &Path,
-    element: &Element,
-    store: &Store,
-    before: &[Position],
-    end: WorkEnd,
-) -> Result<WorkEnd> {
-    let after = position(store, &element.stages);
-    if end == WorkEnd::Asked(Request::Yield) {
-        let earlier = End::read(path);
-        if let Some(noted) = End::of_yield(earlier.as_ref(), before, after) {
-            noted.write(path)?;
-            return Ok(end);
-        }
-        let reason = "no step fits into `time`: two jobs in a row ended at their time limit without progress";
-        let left = element.stages.iter().find(|key| !store.is_whole(key));
-        if let Some(folder) = left.map(|key| store.stage(key)) {
-            folder.make()?;
-            folder.fail(&Failure {
-                attempt: folder.attempts(),
-                reason: reason.into(),
-                retries: 0,
-            })?;
-        }
-        let failed = WorkEnd::Failed(vec![format!("{}: {reason}", element.title)]);
-        ended(&failed, position(store, &element.stages)).write(path)?;
-        return Ok(failed);
-    }
-    ended(&end, after).write(path)?;
-    Ok(end)
-}
-
-/// The note of an end that is no yield.
-fn ended(end: &WorkEnd, position: Vec<Position>) -> End {
-    End {
-        code: end.exit_code(1),
-        reason: match end {
-            WorkEnd::Done => "done".into(),
-            WorkEnd::Failed(reasons) => reasons.join("; "),
-            WorkEnd::Asked(_) => "stopped by a signal".into(),
-            WorkEnd::NotReady(reason) => reason.clone(),
-        },
-        position,
-        fruitless: 0,
-    }
 }
 
 /// A job that does an element.
@@ -400,104 +330,4 @@ fn cores_of_job() -> usize {
         .iter()
         .find_map(|name| std::env::var(name).ok()?.parse().ok());
     told.filter(|cores| *cores > 0).unwrap_or_else(cores)
-}
-
-/// An executor that does not wait for ever for stages that another process works on.
-struct Patient<'a> {
-    inner: Box<dyn Executor + 'a>,
-    patience: Duration,
-    /// The stages that another process works on, with the time at which that was seen first.
-    held: Mutex<BTreeMap<StageKey, (Instant, String)>>,
-    given_up: AtomicBool,
-}
-
-impl<'a> Patient<'a> {
-    fn new(inner: Box<dyn Executor + 'a>, patience: Duration) -> Self {
-        Self {
-            inner,
-            patience,
-            held: Mutex::default(),
-            given_up: AtomicBool::new(false),
-        }
-    }
-
-    /// Returns true if a stage was held for longer than this executor waits.
-    fn has_given_up(&self) -> bool {
-        self.given_up.load(Ordering::SeqCst)
-    }
-
-    /// The name of a stage that another process works on.
-    fn waits_for(&self) -> Option<String> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.values().next().map(|(_, title)| title.clone())
-    }
-}
-
-impl Executor for Patient<'_> {
-    fn slots(&self) -> usize {
-        self.inner.slots()
-    }
-
-    fn run(&self, stage: &Stage, beside: usize) -> Result<ExecutorOutcome> {
-        let outcome = self.inner.run(stage, beside)?;
-        let is_held = outcome == ExecutorOutcome::Held;
-        {
-            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            if !is_held {
-                held.remove(&stage.key);
-                return Ok(outcome);
-            }
-            let first = held.entry(stage.key.clone());
-            let (since, _) = first.or_insert_with(|| (Instant::now(), stage.title.clone()));
-            if since.elapsed() >= self.patience {
-                self.given_up.store(true, Ordering::SeqCst);
-            }
-        }
-        std::thread::sleep(LOOK.min(self.patience));
-        Ok(outcome)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_yields_in_a_row_without_a_step_are_a_failure_of_the_stage() {
-        let out = tempfile::tempdir().unwrap();
-        let (store, path) = (
-            Store::open(out.path()).unwrap(),
-            out.path().join("ended/0.json"),
-        );
-        let key: StageKey = "distill-1".parse().unwrap();
-        let element = Element {
-            title: "one, seed 0".into(),
-            kind: "distill".into(),
-            trials: Vec::new(),
-            stages: vec![key.clone()],
-            needs: Vec::new(),
-        };
-        let before = position(&store, &element.stages);
-        let yields = |before: &[Position]| {
-            let end = WorkEnd::Asked(Request::Yield);
-            note(&path, &element, &store, before, end).unwrap()
-        };
-        // A job that got further stands between two that did not.
-        let elsewhere = [Position::Step(7)];
-        assert_eq!(yields(&before), WorkEnd::Asked(Request::Yield));
-        assert_eq!(yields(&elsewhere), WorkEnd::Asked(Request::Yield));
-        assert_eq!(yields(&before), WorkEnd::Asked(Request::Yield));
-        assert_eq!(store.stage(&key).failure(), None);
-        let end = yields(&before);
-        assert!(
-            matches!(&end, WorkEnd::Failed(why) if why[0].contains("no step fits into `time`")),
-            "{end:?}"
-        );
-        let failure = store.stage(&key).failure().unwrap();
-        assert!(
-            failure.reason.contains("`time`") && failure.retries == 0,
-            "{failure:?}"
-        );
-        assert_eq!(End::read(&path).unwrap().code, 1);
-    }
 }

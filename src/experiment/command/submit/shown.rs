@@ -1,0 +1,137 @@
+//! The dry run: shows what would be handed over, and what Slurm says to it.
+
+use super::parts::{absolute, arrays_of, dependency, kinds, missing, scripts, slurm, workers};
+use super::request::SubmitRequest;
+use crate::experiment::cluster::elements::Placed;
+use crate::experiment::cluster::profiles::Profiles;
+use crate::experiment::cluster::script::Call;
+use crate::experiment::cluster::standing::Standing;
+use crate::experiment::command::ahead::results_folder;
+use crate::experiment::command::begun::frozen;
+use crate::experiment::run::claim::refuse_foreign;
+use crate::experiment::store::provenance::Provenance;
+use crate::experiment::store::reused::ReusedResults;
+use crate::experiment::store::root::{STORE, Store};
+use crate::experiment::trial::inputs::{CommandError, Inputs};
+use crate::experiment::trial::key::StageKey;
+use crate::experiment::trial::planned::planned;
+use crate::screen::{counted, for_a_shell, say};
+use anyhow::Result;
+use std::fmt::Write;
+use std::path::Path;
+
+/// The name of a submission that is only shown.
+const SHOWN_ID: &str = "ID";
+
+/// Shows what `harness submit` would hand over, and asks Slurm whether it would take it. Nothing is written.
+///
+/// # Errors
+/// The recipe, the profile or the results folder is wrong.
+pub fn would_submit(request: &SubmitRequest) -> Result<String, CommandError> {
+    let (profiles, file) = Profiles::find(&request.recipe.recipe, request.profile.as_deref())
+        .map_err(CommandError::Input)?;
+    let inputs = Inputs::default();
+    let plan = inputs.plan(&request.recipe)?;
+    let folder = results_folder(&plan, request.out.as_deref());
+    if !request.replace {
+        refuse_foreign(&folder, &plan, &request.recipe.recipe).map_err(CommandError::Input)?;
+    }
+    let mut trials = planned(&plan).map_err(CommandError::Input)?;
+    inputs.split(&trials).map_err(CommandError::Input)?;
+    inputs.count(&mut trials);
+    let provenance = Provenance::new(&request.recipe.recipe, &request.recipe.set, &plan);
+    let count = workers(&profiles, trials.len());
+    let mut frozen = frozen(&plan, &trials, &request.recipe.recipe, &provenance, count);
+    let store = Store::look(&folder).filter(|store| store.other_version().is_none());
+    let reused =
+        ReusedResults::read(store.as_ref(), &request.reuse).map_err(CommandError::Input)?;
+    let is_whole = |key: &StageKey| store.as_ref().is_some_and(|store| store.is_whole(key));
+    frozen.reuse(is_whole, |hash| reused.origin(hash));
+    for note in profiles.unused(&kinds(&frozen)) {
+        say(&format!("warning: {note}"));
+    }
+    let queued = store.as_ref().map(|store| Standing::now(store).stages());
+    let elements = missing(
+        &frozen,
+        store.as_ref(),
+        &queued.unwrap_or_default(),
+        &profiles,
+    );
+    let shown = absolute(&folder)
+        .join(STORE)
+        .join("submissions")
+        .join(SHOWN_ID);
+    shown_text(&profiles, &file, &elements, &shown).map_err(CommandError::Output)
+}
+
+/// The scripts and the calls of `sbatch` for `elements`, with Slurm's opinion.
+fn shown_text(
+    profiles: &Profiles,
+    file: &Path,
+    elements: &[Placed],
+    submission: &Path,
+) -> Result<String> {
+    let slurm = slurm(profiles);
+    let arrays = arrays_of(elements, profiles, &slurm);
+    let scripts = scripts(submission, &arrays, profiles);
+    let mut text = format!(
+        "Profile `{}` of {}\nWould submit: {} in {}\n",
+        profiles.name,
+        file.display(),
+        counted(elements.len(), "element"),
+        counted(arrays.len(), "array")
+    );
+    let numbers: Vec<String> = arrays
+        .iter()
+        .map(|it| format!("JOB-{}-{}", it.level, it.chunk))
+        .collect();
+    let (folder, logs) = (std::env::current_dir()?, submission.join("log/%A_%a.out"));
+    for array in &arrays {
+        let profile = profiles.of(&array.kind);
+        let name = format!("hs-{SHOWN_ID}-{}-{}", array.level, array.chunk);
+        let dependency = dependency(&array.before, &arrays, &numbers);
+        let logs = logs.display().to_string();
+        let script = submission.join(format!("job-{}.sh", array.kind));
+        let call = Call {
+            profile: &profile,
+            name: &name,
+            id: SHOWN_ID,
+            dependency: &dependency,
+            array: Some(array),
+            logs: &logs,
+            folder: &folder,
+            script: &script,
+        };
+        let words: Vec<String> = call
+            .arguments()
+            .iter()
+            .map(|word| shell_word(word))
+            .collect();
+        writeln!(text, "\nsbatch {}", words.join(" "))?;
+        for placed in &elements[array.first..array.first + array.count] {
+            writeln!(text, "  {}", placed.element.title)?;
+        }
+        // The jobs that it depends on do not exist yet.
+        let alone = Call {
+            dependency: "",
+            ..call
+        };
+        match slurm.test(&alone.options(), &scripts[&array.kind]) {
+            Ok(told) => writeln!(text, "  {told}")?,
+            Err(error) => writeln!(text, "  not asked or refused: {error:#}")?,
+        }
+    }
+    for (kind, script) in &scripts {
+        write!(text, "\njob-{kind}.sh:\n{script}")?;
+    }
+    Ok(text)
+}
+
+/// An argument of `sbatch` as a user may type it.
+fn shell_word(word: &str) -> String {
+    match word.split_once('=').filter(|_| word.starts_with("--")) {
+        Some((name, value)) => format!("{name}={}", for_a_shell(value)),
+        None if word.starts_with("--") => word.to_string(),
+        None => for_a_shell(word),
+    }
+}
