@@ -35,7 +35,7 @@ fn a_watched_page_reads_itself_again_until_no_work_is_left() {
         .unwrap();
     wait_until(|| page.exists());
     let text = fs::read_to_string(&page).unwrap();
-    assert!(text.contains("http-equiv=\"refresh\" content=\"10\"") && text.contains("1 is left"));
+    assert!(text.contains("http-equiv=\"refresh\" content=\"30\"") && text.contains("1 is left"));
     assert!(text.contains("<h2>Running</h2>") && !text.contains(text_of(&results)));
     assert!(watch.try_wait().unwrap().is_none(), "it waits");
     fs::write(&records, whole).unwrap();

@@ -19,6 +19,9 @@ pub const FILE: &str = "report.html";
 const WITH_PATH: &str = "to debug a failure";
 /// The time between two pages at least.
 pub const PERIOD: Duration = Duration::from_secs(10);
+/// The time after which a browser reads the page again. It is longer than the time between two pages: a page of several
+/// megabytes often comes over sshfs or from a cluster's file browser, and each reading draws it anew.
+const RELOAD: Duration = Duration::from_secs(30);
 
 /// A page that is kept up to date.
 pub struct LivePage {
@@ -43,7 +46,7 @@ impl LivePage {
     /// # Errors
     /// [`CommandError::Input`]: the folder cannot be read. [`CommandError::Output`]: the page cannot be written.
     pub fn update(&mut self) -> Result<bool, CommandError> {
-        let page = live_page(&self.folder, PERIOD.as_secs());
+        let page = live_page(&self.folder, RELOAD.as_secs());
         let (text, is_left) = page.map_err(CommandError::Input)?;
         if text != self.last {
             let written = write_durably(&self.path, text.as_bytes(), Durability::Cached);
