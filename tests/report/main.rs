@@ -16,6 +16,8 @@ mod lacking;
 mod live;
 mod pictures;
 #[cfg(unix)]
+mod lines;
+#[cfg(unix)]
 mod screens;
 mod snapshots;
 mod sources;

@@ -3,6 +3,7 @@
 use super::axes::{ROOM, axes, ends_heading};
 use super::content::{Panel, Point, Series, Sweep};
 use super::download::{csv_link, text_of};
+use super::marks::{self, key, marks};
 use super::scale::{Scale, place, reading};
 use super::thin::{stretches, thinned};
 use maud::{Markup, PreEscaped, html};
@@ -42,7 +43,7 @@ pub fn body(id: &str, sweep: &Sweep) -> Option<Markup> {
     let drawn = &slots[..slots.len().min(LINES)];
     Some(html! {
         p class="note" {
-            "Lines: means over the seeds; thin lines: single seeds of the rows that are drawn at first; bands: from the smallest \
+            "Lines: means over the seeds, each with a shape of its own at some of its points; thin lines: single seeds of the rows that are drawn at first; bands: from the smallest \
              to the largest seed, and of more than seven seeds one standard deviation on both sides of the mean. Nothing is smoothed \
              unless you choose it: a point is a window of up to 20 steps, and of long curves the extremes of every stretch are drawn. "
             @if sweep.burn_in.is_some() { "Shaded: the first training, before there are pseudo-labels. " }
@@ -107,10 +108,7 @@ fn choice(slot: usize, (row, label): (usize, &str)) -> Markup {
     html! {
         label {
             input type="checkbox" class="script" data-row=(row) checked[slot < LINES];
-            svg class="key" viewBox="0 0 26 10" aria-hidden="true" {
-                line class=(format!("line c{}", slot % LINES)) x1="1" x2="25" y1="5" y2="5" {}
-            }
-            " " (label)
+            (key(slot)) " " (label)
         }
     }
 }
@@ -253,6 +251,10 @@ fn curve(series: &Series, slot: usize, [x, y]: [&Scale; 2]) -> Markup {
     };
     let join = |pairs: Vec<String>| format!("M{}", pairs.join("L"));
     let mean = join(points.iter().map(|point| pair(point, point.mean)).collect());
+    let places = points
+        .iter()
+        .map(|point| [x.at(point.step as f64), y.at(point.mean)]);
+    let places: Vec<[f64; 2]> = places.collect();
     let spread = points.iter().any(|point| point.high > point.low);
     let there = points.iter().map(|point| pair(point, point.high));
     let back = points.iter().rev().map(|point| pair(point, point.low));
@@ -268,11 +270,8 @@ fn curve(series: &Series, slot: usize, [x, y]: [&Scale; 2]) -> Markup {
                     }
                 }
             }
-            @if points.len() == 1 {
-                circle class="dot" cx=(place(x.at(points[0].step as f64))) cy=(place(y.at(points[0].mean))) r="3" {}
-            } @else {
-                path class="line" d=(mean) {}
-            }
+            @if points.len() > 1 { path class="line" d=(mean) {} }
+            (marks(slot, &places))
         }
     }
 }
@@ -305,7 +304,7 @@ fn data(panels: &[Panel], slots: &[usize]) -> String {
     };
     let panels: Vec<_> = panels.iter().map(panel).collect();
     let frame = [ROOM[0], SIZE[0] - ROOM[1], SIZE[1] - ROOM[3], ROOM[2]];
-    json!({ "frame": frame, "units": UNITS, "order": slots, "panels": panels }).to_string()
+    json!({ "frame": frame, "units": UNITS, "order": slots, "marks": marks::data(), "panels": panels }).to_string()
 }
 
 /// The drawn points as CSV.

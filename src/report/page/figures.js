@@ -3,8 +3,8 @@
   "use strict";
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-  // A line of the data, drawn over the panel with its place among the figures.
-  const line = (data, panel, values) => {
+  // The places of the points of a line of the data in its panel.
+  const places = (data, panel, values) => {
     const [left, right, bottom, top] = data.frame;
     const [first, last] = panel.steps;
     const points = [];
@@ -13,7 +13,16 @@
       const y = bottom + values[at + 1] / data.units * (top - bottom);
       points.push(`${x.toFixed(1)} ${y.toFixed(1)}`);
     }
-    return `M${points.join("L")}`;
+    return points;
+  };
+  const line = (data, panel, values) => `M${places(data, panel, values).join("L")}`;
+
+  // The shapes on a line: on all of few points, else on some, which no line of another colour has.
+  const marks = ({ marks: { shapes, every, some } }, slot, points) => {
+    const [own, all] = [2 * (slot % shapes.length) + 1, 2 * shapes.length];
+    const at = (mark) => Math.floor((mark * all + own) * points.length / (some * all));
+    const chosen = points.length <= every ? points : [...Array(some).keys()].map((mark) => points[at(mark)]);
+    return chosen.map((point) => `M${point}${shapes[slot % shapes.length]}`).join("");
   };
 
   // The means over `width` neighbours; at the ends there are fewer.
@@ -45,11 +54,15 @@
     const drawn = (lines, place, row) => {
       const series = of(place, row);
       if (!series) return null;
-      const group = shape("g", `c${data.order.indexOf(series.row) % 8}`);
+      const slot = data.order.indexOf(series.row);
+      const rounds = data.marks.shapes.length;
+      const group = shape("g", `c${slot % rounds}`);
       group.dataset.row = row;
       const title = shape("title", "");
       title.textContent = series.label;
-      group.append(title, shape("path", "line", line(data, data.panels[place], series.points)));
+      const points = places(data, data.panels[place], series.points);
+      const look = Math.floor(slot / rounds) % 2 ? "marks hollow" : "marks";
+      group.append(title, shape("path", "line", `M${points.join("L")}`), shape("path", look, marks(data, slot, points)));
       lines.append(group);
       return group;
     };

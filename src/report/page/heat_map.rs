@@ -3,6 +3,7 @@
 use super::axes::{ROOM, axes, ends_heading};
 use super::content::HeatMap;
 use super::download::{csv_link, text_of};
+use super::marks;
 use super::scale::{Scale, place, reading};
 use maud::{Markup, html};
 
@@ -86,15 +87,16 @@ fn chart(id: &str, map: &HeatMap) -> Markup {
         }
         path
     };
+    let places = |class: usize| -> Vec<[f64; 2]> {
+        let point = |step: &usize| Some([x.at(map.steps[*step] as f64), y.at(at(*step, class)?)]);
+        steps.iter().filter_map(point).collect()
+    };
     let key = format!("{id}-lines");
     html! {
         p id=(key) class="legend" {
             @for (slot, class) in chosen.iter().enumerate() {
                 span class="mark-key" {
-                    svg class="key" viewBox="0 0 26 10" aria-hidden="true" {
-                        line class=(format!("line c{slot}")) x1="1" x2="25" y1="5" y2="5" {}
-                    }
-                    " " (map.classes[*class])
+                    (marks::key(slot)) " " (map.classes[*class])
                 }
                 " "
             }
@@ -110,6 +112,7 @@ fn chart(id: &str, map: &HeatMap) -> Markup {
                 g class=(format!("c{slot}")) {
                     title { (map.classes[*class]) }
                     path class="line" d=(path(*class)) {}
+                    (marks::marks(slot, &places(*class)))
                 }
             }
         }

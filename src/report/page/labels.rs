@@ -4,6 +4,7 @@ use super::axes::{ROOM, axes};
 use super::content::{LabelFlow, LabelWindow};
 use super::download::{csv_link, numbers, text_of};
 use super::labels_by_class;
+use super::marks::{self, marks};
 use super::scale::{Scale, place, reading};
 use maud::{Markup, html};
 
@@ -147,11 +148,17 @@ fn per_image(windows: &[LabelWindow]) -> (&'static str, Vec<LabelWindow>) {
     ("per unlabelled image", scaled.collect())
 }
 
+/// The sample of a legend, with the place of its colour.
+enum Key {
+    Line(usize),
+    Area(usize),
+}
+
 /// A figure: its scales, and `content` between them. `unit` is the name of the vertical axis.
 fn figure(
     id: &str,
     [title, unit]: [&str; 2],
-    keys: &[(&str, String)],
+    keys: &[(&str, Key)],
     scales: [&Scale; 2],
     content: &Markup,
 ) -> Markup {
@@ -159,13 +166,14 @@ fn figure(
         figure class="panel" {
             figcaption id=(id) {
                 strong { (title) }
-                @for (name, class) in keys {
+                @for (name, key) in keys {
                     " " span class="mark-key" {
-                        svg class="key" viewBox="0 0 26 10" aria-hidden="true" {
-                            @if class.starts_with("line") {
-                                line class=(class) x1="1" x2="25" y1="5" y2="5" {}
-                            } @else {
-                                rect class=(class) x="1" y="1" width="24" height="8" {}
+                        @match key {
+                            Key::Line(slot) => (marks::key(*slot)),
+                            Key::Area(slot) => {
+                                svg class="key" viewBox="0 0 26 10" aria-hidden="true" {
+                                    rect class=(format!("fill c{slot}")) x="1" y="1" width="24" height="8" {}
+                                }
                             }
                         }
                         " " (name)
@@ -225,11 +233,11 @@ fn layers(id: &str, windows: &[LabelWindow]) -> Markup {
             }
         }
     };
-    let mut keys: Vec<(&str, String)> = (0..)
+    let mut keys: Vec<(&str, Key)> = (0..)
         .zip(LAYERS)
-        .map(|(layer, (name, _))| (name, format!("fill c{layer}")))
+        .map(|(layer, (name, _))| (name, Key::Area(layer)))
         .collect();
-    keys.push((DUPLICATES, "fill c6".to_string()));
+    keys.push((DUPLICATES, Key::Area(6)));
     figure(id, ["Candidates", unit], &keys, [&x, &y], &content)
 }
 
@@ -258,17 +266,23 @@ fn shares(id: &str, windows: &[LabelWindow]) -> Markup {
         }
         path
     };
+    let places = |part: Count, whole: Count| -> Vec<[f64; 2]> {
+        let own = windows.iter().filter(|one| whole(one) > 0.0);
+        own.map(|one| [x.at(one.step as f64), y.at(part(one) / whole(one))])
+            .collect()
+    };
     let content = html! {
         @for (slot, (name, part, whole)) in SHARES.iter().enumerate() {
             g class=(format!("c{slot}")) {
                 title { (name) }
                 path class="line" d=(path(*part, *whole)) {}
+                (marks(slot, &places(*part, *whole)))
             }
         }
     };
-    let keys: Vec<(&str, String)> = (0..)
+    let keys: Vec<(&str, Key)> = (0..)
         .zip(SHARES)
-        .map(|(slot, (name, ..))| (name, format!("line c{slot}")))
+        .map(|(slot, (name, ..))| (name, Key::Line(slot)))
         .collect();
     figure(
         id,
@@ -310,9 +324,9 @@ fn flips(id: &str, windows: &[LabelWindow]) -> Markup {
         line class="zero" x1=(place(ROOM[0])) x2=(place(SIZE[0] - ROOM[1])) y1=(place(y.at(0.0))) y2=(place(y.at(0.0))) {}
     };
     let keys = [
-        ("put right", "fill c0".to_string()),
-        ("neither, neutral", "fill c7".to_string()),
-        ("broken", "fill c1".to_string()),
+        ("put right", Key::Area(0)),
+        ("neither, neutral", Key::Area(7)),
+        ("broken", Key::Area(1)),
     ];
     figure(
         id,

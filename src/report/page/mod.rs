@@ -25,6 +25,7 @@ mod head;
 mod heat_map;
 mod labels;
 mod labels_by_class;
+mod marks;
 mod matrix;
 mod provenance;
 mod scale;
