@@ -9,6 +9,8 @@ mod by_class;
 #[cfg(unix)]
 mod chromium;
 #[cfg(unix)]
+mod copying;
+#[cfg(unix)]
 mod figures;
 mod folders;
 mod html;

@@ -68,6 +68,7 @@ pub fn document(frame: &Frame, sections: &[Section]) -> String {
                     }
                 }
                 (help())
+                (refused())
                 @if !frame.records.is_empty() {
                     script type="application/jsonl" id="records" { (PreEscaped(in_script(frame.records))) }
                 }
@@ -127,6 +128,18 @@ fn help() -> Markup {
                     dd { (meaning) }
                 }
             }
+            form method="dialog" { button { "Close" } }
+        }
+    }
+}
+
+/// The text that a browser does not let the page copy, for the reader to copy it.
+fn refused() -> Markup {
+    html! {
+        dialog id="refused" aria-labelledby="refused-heading" {
+            h2 id="refused-heading" { "The browser does not let this page copy" }
+            p { "The text is chosen: copy it, with Ctrl+C or Command+C." }
+            textarea readonly aria-label="Text to copy" {}
             form method="dialog" { button { "Close" } }
         }
     }

@@ -73,8 +73,12 @@
         setTimeout(() => { button.textContent = label; }, 2000);
       } catch {
         // The browser refuses: the reader copies the chosen text.
-        getSelection().selectAllChildren(source);
-        button.textContent = "Chosen: copy it now";
+        const dialog = document.getElementById("refused");
+        const text = dialog.querySelector("textarea");
+        text.value = source.textContent;
+        dialog.showModal();
+        text.focus();
+        text.select();
       }
     });
   }
