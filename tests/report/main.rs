@@ -18,7 +18,7 @@ mod lacking;
 mod live;
 mod pictures;
 #[cfg(unix)]
-mod lines;
+mod plots;
 #[cfg(unix)]
 mod screens;
 mod snapshots;

@@ -7,9 +7,10 @@ use super::table::visible;
 use crate::report::cell::{DIGITS, interval, rounded, signed};
 use crate::report::statistics::{Difference, Verdict};
 use crate::report::table::TableRow;
+use crate::screen::counted;
 use maud::{Markup, html};
 
-/// The most rows of a plot.
+/// The most rows of a plot; the next ones have plots of their own behind folds.
 const ROWS: usize = 50;
 /// The width of the figure, the room of the labels at the left and of the numbers at the right.
 const SIZE: [f64; 3] = [860.0, 230.0, 150.0];
@@ -20,6 +21,13 @@ const LABEL: usize = 32;
 /// The width of the plot, in widths of what has to be seen: a wider interval ends in an arrow.
 const WIDEST: f64 = 2.0;
 
+/// What the marks mean.
+const MEANING: &str = "Thick: Student's 95 % interval; thin: bootstrap; dots: single seeds; hollow diamond: the paper's \
+    difference. Triangle up: helps, triangle down: hurts, square: identical, circle: inconclusive.";
+
+/// A row that is compared: its place in the table, its difference and the verdict.
+type Judged = (usize, Difference, Verdict);
+
 /// The plot of `view`; nothing if no row has a difference. `id` begins all ids in it.
 pub fn figure(id: &str, view: &View) -> Markup {
     let table = &view.table;
@@ -27,47 +35,82 @@ pub fn figure(id: &str, view: &View) -> Markup {
         let judged = table.rows[*row].judged?;
         Some((*row, judged.difference, judged.verdict))
     };
-    let all: Vec<_> = visible(table).iter().filter_map(judged).collect();
-    let rows = &all[..all.len().min(ROWS)];
+    let rows: Vec<Judged> = visible(table).iter().filter_map(judged).collect();
     if rows.is_empty() {
         return html! {};
     }
-    let lines = lines(view, rows);
-    let scale = scale(view, rows);
-    let height = HEIGHTS[0] * rows.len() as f64;
+    let everything: Vec<Judged> = (0..table.rows.len())
+        .filter_map(|row| judged(&row))
+        .collect();
+    let lines = lines(view, &everything);
+    let scale = scale(view, &rows);
     let title = format!("{id}-forest");
     let metric = &table.metric;
-    let level = "Thick: Student's 95 % interval; thin: bootstrap; dots: single seeds; hollow diamond: the paper's difference. \
-        Triangle up: helps, triangle down: hurts, square: identical, circle: inconclusive (Holm-adjusted 5 %).";
     html! {
         figure class="forest" {
             figcaption id=(title) {
                 "Differences of the " (metric) " to " (table.reference_words().unwrap_or_default().replace('`', ""))
                 ". " (csv_link(&title, &text_of(&lines)))
             }
-            div class="wide" tabindex="0" role="region" aria-label=(format!("Forest plot of the {metric}")) {
-                svg viewBox=(format!("0 0 {} {}", SIZE[0], place(height + HEIGHTS[1]))) role="img" aria-labelledby=(title)
-                    data-step=(HEIGHTS[0]) data-floor=(height) {
-                    (axis(&scale, height, metric))
-                    @for (place, (row, found, verdict)) in rows.iter().enumerate() {
-                        (self::row(view, *row, *found, *verdict, &scale, place))
+            @for (at, part) in rows.chunks(ROWS).enumerate() {
+                @let first = at * ROWS;
+                @let named = format!("Rows {} to {}", first + 1, first + part.len());
+                @if at == 0 {
+                    (plot(&title, &format!("Forest plot of the {metric}"), view, part, &scale))
+                } @else {
+                    details class="plot" {
+                        summary { (named) }
+                        (plot(&title, &format!("Forest plot of the {metric}, {named}"), view, part, &scale))
                     }
                 }
             }
-            p class="note" { (level) }
-            @if rows.iter().any(|(_, found, _)| found.pairs < 2) {
-                p class="note" { "A row with one pair of seeds has no interval, so it is inconclusive." }
-            }
-            @if rows.len() < all.len() {
-                p class="note" { "The first " (rows.len()) " of " (all.len()) " rows." }
+            p class="note" { (MEANING) }
+            p class="note" { (test(&rows)) }
+            @if rows.len() < everything.len() {
+                p class="note" { "The plots have the rows of the table; the file has all " (everything.len()) "." }
             }
             (numbers(&format!("Differences of the {metric}"), &lines))
         }
     }
 }
 
+/// The drawing of some rows. `title` is the id of the caption, `label` says which rows these are.
+fn plot(title: &str, label: &str, view: &View, rows: &[Judged], scale: &Scale) -> Markup {
+    let height = HEIGHTS[0] * rows.len() as f64;
+    html! {
+        div class="wide" tabindex="0" role="region" aria-label=(label) {
+            svg viewBox=(format!("0 0 {} {}", SIZE[0], place(height + HEIGHTS[1]))) role="img" aria-labelledby=(title)
+                data-step=(HEIGHTS[0]) data-floor=(height) {
+                (axis(scale, height, &view.table.metric))
+                @for (at, (row, found, verdict)) in rows.iter().enumerate() {
+                    (self::row(view, *row, *found, *verdict, scale, at))
+                }
+            }
+        }
+    }
+}
+
+/// The test behind the verdicts in words: its pairs, and how far the intervals can be believed.
+fn test(rows: &[Judged]) -> String {
+    let pairs = || rows.iter().map(|(_, found, _)| found.pairs);
+    let (least, most) = (pairs().min().unwrap_or(0), pairs().max().unwrap_or(0));
+    let pairs = match least == most {
+        true => counted(least, "pair"),
+        false => format!("{least} to {most} pairs"),
+    };
+    let mut text = format!(
+        "Verdicts are of Student's t-test of paired differences at 5 %, p adjusted by Holm over the table: a pair is a seed \
+         that a row and its reference have both finished, and a row has {pairs}. The bootstrap draws from these pairs \
+         alone, so of few seeds it is too narrow."
+    );
+    if least < 2 {
+        text.push_str(" A row with one pair has no interval, so it is inconclusive.");
+    }
+    text
+}
+
 /// The scale of all that has to be seen; intervals may reach beyond.
-fn scale(view: &View, rows: &[(usize, Difference, Verdict)]) -> Scale {
+fn scale(view: &View, rows: &[Judged]) -> Scale {
     let mut seen = vec![0.0];
     let mut reach = Vec::new();
     for (row, found, _) in rows {
@@ -126,8 +169,8 @@ fn row(
         g data-row=(row) transform=(format!("translate(0 {})", place(HEIGHTS[0] * at as f64))) {
             title { (own.label) ": " (words) }
             text class="label" x=(place(SIZE[1] - 8.0)) y=(place(middle + 4.0)) text-anchor="end" { (cut(&own.label)) }
-            @if let Some(bounds) = found.interval { (whisker("student", bounds, scale, middle)) }
-            @if let Some(bounds) = found.bootstrap { (whisker("bootstrap", bounds, scale, middle + 5.0)) }
+            @if let Some(bounds) = found.interval { (whisker("student", bounds, scale, [middle, middle - 5.0])) }
+            @if let Some(bounds) = found.bootstrap { (whisker("bootstrap", bounds, scale, [middle + 5.0, middle + 14.0])) }
             @for (_, value) in &view.by_seed[row] {
                 circle class="seed" cx=(place(scale.at(*value))) cy=(place(middle + 9.0)) r="1.8" {}
             }
@@ -136,14 +179,19 @@ fn row(
             }
             path class=(format!("mark {verdict}")) d=(mark(verdict, &x, middle)) {}
             text class="value" x=(place(SIZE[0] - SIZE[2])) y=(place(middle + 4.0)) {
-                (signed(Some(found.mean), DIGITS)) " " (interval(found.interval, DIGITS))
+                (signed(Some(found.mean), DIGITS)) " "
+                @match found.interval {
+                    Some(_) => (interval(found.interval, DIGITS)),
+                    None => "no interval",
+                }
             }
         }
     }
 }
 
-/// An interval as a line. An end beyond the scale becomes an arrow.
-fn whisker(class: &str, (low, high): (f64, f64), scale: &Scale, y: f64) -> Markup {
+/// An interval as a line at the height `y`. An end beyond the scale becomes an arrow with its number, whose letters stand
+/// on the height `base`.
+fn whisker(class: &str, (low, high): (f64, f64), scale: &Scale, [y, base]: [f64; 2]) -> Markup {
     let (least, most) = scale.range();
     let ends = [low.max(least), high.min(most)].map(|value| scale.at(value));
     let arrow =
@@ -151,10 +199,12 @@ fn whisker(class: &str, (low, high): (f64, f64), scale: &Scale, y: f64) -> Marku
     html! {
         line class=(class) x1=(place(ends[0])) x2=(place(ends[1])) y1=(place(y)) y2=(place(y)) {}
         @if !scale.holds(low) {
-            path class="arrow" d=(arrow(ends[0], -7.0)) { title { (rounded(Some(low), DIGITS)) } }
+            path class="arrow" d=(arrow(ends[0], -7.0)) {}
+            text class="beyond" x=(place(ends[0] - 6.0)) y=(place(base)) { (rounded(Some(low), DIGITS)) }
         }
         @if !scale.holds(high) {
-            path class="arrow" d=(arrow(ends[1], 7.0)) { title { (rounded(Some(high), DIGITS)) } }
+            path class="arrow" d=(arrow(ends[1], 7.0)) {}
+            text class="beyond" x=(place(ends[1] + 6.0)) y=(place(base)) text-anchor="end" { (rounded(Some(high), DIGITS)) }
         }
     }
 }
@@ -195,7 +245,7 @@ fn cut(label: &str) -> String {
 }
 
 /// The points of the plot.
-fn lines(view: &View, rows: &[(usize, Difference, Verdict)]) -> Vec<Vec<String>> {
+fn lines(view: &View, rows: &[Judged]) -> Vec<Vec<String>> {
     let number = |value: Option<f64>| rounded(value, DIGITS);
     let head = [
         "variant",
@@ -242,15 +292,15 @@ mod tests {
     #[test]
     fn an_interval_beyond_the_plot_ends_in_an_arrow_with_its_number() {
         let scale = Scale::of([-1.0, 1.0], 0.0, 100.0);
-        let inside = whisker("student", (-0.5, 0.5), &scale, 10.0).into_string();
+        let inside = whisker("student", (-0.5, 0.5), &scale, [10.0, 5.0]).into_string();
         assert_eq!(
             inside,
             "<line class=\"student\" x1=\"25\" x2=\"75\" y1=\"10\" y2=\"10\"></line>"
         );
-        let beyond = whisker("student", (-5.0, 0.5), &scale, 10.0).into_string();
+        let beyond = whisker("student", (-5.0, 0.5), &scale, [10.0, 5.0]).into_string();
         assert!(beyond.contains("x1=\"0\" x2=\"75\""), "{beyond}");
         assert_eq!(beyond.matches("class=\"arrow\"").count(), 1);
-        assert!(beyond.contains("<title>-5.00</title>"), "{beyond}");
+        assert!(beyond.contains("y=\"5\">-5.00</text>"), "{beyond}");
     }
 
     #[test]

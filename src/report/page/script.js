@@ -40,27 +40,38 @@
     });
   }
 
-  // The forest plot has the order of its table, and the rows that the filter leaves; its axis moves up with them.
-  const heights = new WeakMap();
+  // The forest plots of a table have its order, and the rows that the filter leaves; their axes move up with them. A
+  // plot keeps its number of places, so rows move from one to another.
+  const rooms = new WeakMap();
   const follow = (table) => {
-    const forest = table.closest(".view")?.querySelector(".forest svg");
-    if (!forest) return;
-    const rows = all("g[data-row]", forest);
-    const height = (row) => Number(row.getAttribute("transform").match(/[\d.]+\)/)[0].slice(0, -1));
-    const places = rows.map(height).sort((one, other) => one - other);
+    const plots = all(".forest svg[role]", table.closest(".view") ?? table);
+    const rows = plots.flatMap((plot) => all("g[data-row]", plot));
     const lines = all("tr[data-row]", table);
     const order = lines.map((line) => line.dataset.row);
     for (const row of rows) row.toggleAttribute("hidden", lines[order.indexOf(row.dataset.row)]?.hidden ?? false);
     const last = (row) => Number(row.hasAttribute("hidden"));
     rows.sort((one, other) =>
       last(one) - last(other) || order.indexOf(one.dataset.row) - order.indexOf(other.dataset.row));
-    rows.forEach((row, index) => row.setAttribute("transform", `translate(0 ${places[index]})`));
-    if (!heights.has(forest)) heights.set(forest, forest.viewBox.baseVal.height);
-    const gone = rows.filter(last).length * Number(forest.dataset.step);
-    const whole = heights.get(forest);
-    forest.setAttribute("viewBox", `0 0 ${forest.viewBox.baseVal.width} ${whole - gone}`);
-    for (const text of all(":scope > text", forest)) text.setAttribute("transform", `translate(0 ${-gone})`);
-    for (const line of all(":scope > line", forest)) line.setAttribute("y2", Number(forest.dataset.floor) - gone);
+    for (const plot of plots.filter((one) => !rooms.has(one))) {
+      rooms.set(plot, { count: all("g[data-row]", plot).length, height: plot.viewBox.baseVal.height });
+    }
+    let first = 0;
+    for (const plot of plots) {
+      const { count, height } = rooms.get(plot);
+      const step = Number(plot.dataset.step);
+      const own = rows.slice(first, first + count);
+      own.forEach((row, index) => row.setAttribute("transform", `translate(0 ${step * index})`));
+      plot.append(...own);
+      const shown = own.filter((row) => !last(row)).length;
+      const gone = (count - shown) * step;
+      plot.setAttribute("viewBox", `0 0 ${plot.viewBox.baseVal.width} ${height - gone}`);
+      for (const text of all(":scope > text", plot)) text.setAttribute("transform", `translate(0 ${-gone})`);
+      for (const line of all(":scope > line", plot)) line.setAttribute("y2", Number(plot.dataset.floor) - gone);
+      const fold = plot.closest("details.plot");
+      fold?.toggleAttribute("hidden", shown === 0);
+      if (fold) fold.querySelector("summary").textContent = `Rows ${first + 1} to ${first + shown}`;
+      first += count;
+    }
   };
 
   for (const button of all("button.copy")) {
