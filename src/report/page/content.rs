@@ -85,6 +85,8 @@ pub struct View {
 /// A trial in a line.
 #[derive(Clone, Debug)]
 pub struct TrialLine {
+    /// The place of its row in the table.
+    pub row: usize,
     /// The label of its row.
     pub label: String,
     /// The seed.
@@ -99,6 +101,8 @@ pub struct TrialLine {
     pub state: String,
     /// The last lines of the journal of a failed trial.
     pub log: Vec<String>,
+    /// The keys of its stages, as in [`StageLine::key`]; empty if no plan tells them.
+    pub stages: Vec<String>,
 }
 
 /// The settings of a sweep that are not the same in all rows.
@@ -354,6 +358,21 @@ pub struct Scatter {
     pub correlations: Option<[(f64, (f64, f64)); 2]>,
 }
 
+/// A stage in a line.
+#[derive(Clone, Debug, Default)]
+pub struct StageLine {
+    /// Its identity: a word for the kind of work, a hyphen and a hash.
+    pub key: String,
+    /// Its name for people.
+    pub title: String,
+    /// The time that it took, or its state.
+    pub state: String,
+    /// The processor, and the GPUs if it had any; empty if it has not told any.
+    pub machine: String,
+    /// The number of trials that need it.
+    pub trials: usize,
+}
+
 /// A run that made results: the facts of its file, in its order.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
@@ -365,8 +384,8 @@ pub struct Run {
     pub facts: Vec<(String, String)>,
     /// The command that makes the results again.
     pub command: String,
-    /// The work by stage: title, state, and the number of trials that need it.
-    pub stages: Vec<(String, String, usize)>,
+    /// The work by stage.
+    pub stages: Vec<StageLine>,
     /// The crates and their versions.
     pub crates: Vec<(String, String)>,
     /// Files that belong to it: name and text.

@@ -47,7 +47,7 @@ mod views;
 pub use content::{
     Analysed, AnalysedRow, ClassTable, ClassValues, HeatMap, LabelClass, LabelFlow, LabelWindow,
     Panel, Point, Report, Run, Scatter, SeedConfusions, SeedKinds, Series, Setting, SettingsTable,
-    Sweep, TrialLine, View,
+    StageLine, Sweep, TrialLine, View,
 };
 pub use gallery_content::{Found, Gallery, GalleryComparison, GalleryPicture, Shape, Side, Strip};
 pub use snapshots_content::{

@@ -5,15 +5,17 @@ use super::content::{Report, Run};
 use super::download::copied;
 use super::frame::Section;
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// The last section.
 pub fn section(report: &Report) -> Section {
+    let mut told = BTreeSet::new();
     let body = html! {
         @if report.runs.is_empty() {
             p { "No file of a run (" code { "run-*.json" } ") lies in the folder." }
         }
         @for (index, run) in report.runs.iter().enumerate() {
-            (self::run(index, run))
+            (self::run(index, run, &mut told))
         }
         h2 { "This file" }
         dl class="facts" {
@@ -53,7 +55,14 @@ pub fn log(lines: &[String]) -> Markup {
     }
 }
 
-fn run(index: usize, run: &Run) -> Markup {
+/// The link of a trial to one of its stages.
+pub fn stage_link(key: &str) -> Markup {
+    let kind = key.rsplit_once('-').map_or(key, |(kind, _)| kind);
+    html! { a href=(format!("#stage-{key}")) title=(key) { (kind) } }
+}
+
+/// A run. Stages of several runs have one id: that of the first run, so their keys are added to `told`.
+fn run<'a>(index: usize, run: &'a Run, told: &mut BTreeSet<&'a str>) -> Markup {
     html! {
         h2 { "Recipe " (run.recipe) }
         dl class="facts" {
@@ -72,15 +81,18 @@ fn run(index: usize, run: &Run) -> Markup {
                             tr {
                                 th scope="col" { "stage" }
                                 th scope="col" { "state" }
+                                th scope="col" { "machine" }
                                 th scope="col" class="number" { "trials" }
                             }
                         }
                         tbody {
-                            @for (title, state, trials) in &run.stages {
-                                tr {
-                                    th scope="row" { (title) }
-                                    td { (state) }
-                                    td class="number" { (trials) }
+                            @for stage in &run.stages {
+                                @let id = told.insert(&stage.key).then(|| format!("stage-{}", stage.key));
+                                tr id=[id] {
+                                    th scope="row" { (stage.title) }
+                                    td { (stage.state) }
+                                    td { (stage.machine) }
+                                    td class="number" { (stage.trials) }
                                 }
                             }
                         }

@@ -92,11 +92,12 @@ pub fn sections(index: usize, sweep: &Sweep) -> Result<Vec<Section>> {
 fn results(id: &str, sweep: &Sweep) -> Result<Markup> {
     let first = &sweep.views[0].table;
     let mut views = Vec::new();
+    let rows = format!("{id}-row");
     for (place, view) in sweep.views.iter().enumerate() {
         let id = format!("{id}-table-{place}");
         views.push(html! {
             div class="view" data-view=(place) hidden[place > 0] {
-                (table::table(&id, view)?)
+                (table::table(&id, view, &rows)?)
                 (forest::figure(&id, view))
             }
         });
@@ -129,12 +130,13 @@ fn results(id: &str, sweep: &Sweep) -> Result<Markup> {
                 }
             }
         }
-        (trials(&first.metric, &sweep.trials))
+        (trials(&rows, &first.metric, &sweep.trials))
     })
 }
 
-/// The trials behind a fold.
-fn trials(metric: &str, trials: &[TrialLine]) -> Markup {
+/// The trials behind a fold. The first one of a row has an id with the beginning `rows`, to which the table leads.
+fn trials(rows: &str, metric: &str, trials: &[TrialLine]) -> Markup {
+    let is_first = |at: usize| at == 0 || trials[at - 1].row != trials[at].row;
     html! {
         details {
             summary { "Trials (" (trials.len()) ")" }
@@ -147,17 +149,21 @@ fn trials(metric: &str, trials: &[TrialLine]) -> Markup {
                             th scope="col" class="number" { (metric) }
                             th scope="col" class="number" { "seconds" }
                             th scope="col" { "trial" }
+                            th scope="col" { "stages" }
                             th scope="col" { "state" }
                         }
                     }
                     tbody {
-                        @for trial in trials {
-                            tr {
+                        @for (at, trial) in trials.iter().enumerate() {
+                            tr id=[is_first(at).then(|| format!("{rows}-{}", trial.row))] {
                                 th scope="row" { (trial.label) }
                                 td class="number" { (trial.seed) }
                                 td class="number" { (number(trial.value)) }
                                 td class="number" { (trial.seconds.map_or(String::new(), |one| format!("{one:.1}"))) }
                                 td { code { (trial.hash) } }
+                                td {
+                                    @for key in &trial.stages { (provenance::stage_link(key)) " " }
+                                }
                                 td { (trial.state) (provenance::log(&trial.log)) }
                             }
                         }

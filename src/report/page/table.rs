@@ -35,11 +35,11 @@ pub fn visible(table: &Table) -> Vec<usize> {
     rows
 }
 
-/// The table of `view` with its legend. `id` begins all ids in it.
+/// The table of `view` with its legend. `id` begins all ids in it, and `rows_of` those of the rows in the list of trials.
 ///
 /// # Errors
 /// A format cannot write the table.
-pub fn table(id: &str, view: &View) -> Result<Markup> {
+pub fn table(id: &str, view: &View, rows_of: &str) -> Result<Markup> {
     let table = &view.table;
     let look = Look::default();
     let columns = shown(table, &look);
@@ -76,7 +76,7 @@ pub fn table(id: &str, view: &View) -> Result<Markup> {
                             }
                         }
                         @for row in rows.iter().copied().filter(|row| range.contains(row)) {
-                            (line(table, &columns, row, &look))
+                            (line(table, &columns, row, &look, &format!("#{rows_of}-{row}")))
                         }
                     }
                 }
@@ -128,8 +128,8 @@ fn of_matrix(matrix: &Matrix, table: &Table, look: &Look) -> Markup {
     }
 }
 
-/// A row of the table.
-fn line(table: &Table, columns: &[Shown], row: usize, look: &Look) -> Markup {
+/// A row of the table. Its label leads to its trials, at the place `trials` of the page.
+fn line(table: &Table, columns: &[Shown], row: usize, look: &Look, trials: &str) -> Markup {
     let own = &table.rows[row];
     let is_reference = table.is_reference(own);
     html! {
@@ -138,7 +138,7 @@ fn line(table: &Table, columns: &[Shown], row: usize, look: &Look) -> Markup {
                 @let cell = &column.cells[row];
                 @let words = text(cell, look, false);
                 @if column.kind == Kind::Label {
-                    th scope="row" { (words) }
+                    th scope="row" { a href=(trials) { (words) } }
                 } @else {
                     td class=(class(column, cell)) data-value=[value(cell)] { (words) }
                 }

@@ -6,7 +6,7 @@ use crate::experiment::outlook::standing::StageState;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::program::commit_text;
 use crate::experiment::store::root::Store;
-use crate::report::page::Run;
+use crate::report::page::{Run, StageLine};
 use crate::screen::counted;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -272,17 +272,29 @@ fn command(recipe: &str, facts: &Map<String, Value>) -> String {
     text + "\n"
 }
 
+/// The processor and the GPUs of an environment; empty if it tells none.
+fn hardware(environment: &Value) -> String {
+    let gpus = environment["gpus"].as_array().into_iter().flatten();
+    let parts = [&environment["cpu"]].into_iter().chain(gpus);
+    let parts: Vec<&str> = parts.filter_map(Value::as_str).collect();
+    parts.join(", ")
+}
+
 /// Adds the stages of the plan with their states, the crates, and the local changes. Returns the processors, each once.
 fn add_stages(run: &mut Run, store: &Store, plan: &FrozenPlan) -> Vec<String> {
     let mut processors: Vec<String> = Vec::new();
     let mut told = TOLD.map(|(key, title)| (key, title, Vec::new()));
     for entry in &plan.stages {
-        let found = StageState::of(store, entry);
-        run.stages
-            .push((entry.title.clone(), state(&found), entry.trials));
         let folder = store.stage(&entry.key);
         let text = std::fs::read(folder.environment()).unwrap_or_default();
         let environment: Value = serde_json::from_slice(&text).unwrap_or_default();
+        run.stages.push(StageLine {
+            key: entry.key.to_string(),
+            title: entry.title.clone(),
+            state: state(&StageState::of(store, entry)),
+            machine: hardware(&environment),
+            trials: entry.trials,
+        });
         if let Some(cpu) = environment["cpu"]
             .as_str()
             .filter(|cpu| processors.iter().all(|one| one != cpu))

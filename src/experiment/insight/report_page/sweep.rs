@@ -9,6 +9,7 @@ use super::super::portrait::{common, name_of, of_seed};
 use super::super::sentence::Finding;
 use super::super::signs::signs;
 use super::super::supervised::supervised;
+use super::super::trial::planned;
 use super::class_order::ClassOrder;
 use super::{analysis, gallery, labels, lacking, maps, series, settings, snapshots};
 use crate::experiment::trial::datasets::Datasets;
@@ -140,12 +141,13 @@ fn trials(
     metric: &str,
 ) -> Vec<TrialLine> {
     let mut lines = Vec::new();
-    for row in &layout.rows {
+    for (place, row) in layout.rows.iter().enumerate() {
         for (seed, hash) in layout.seeds.iter().zip(&row.trials) {
             let record = results.records.get(hash);
             let failure = record.and_then(Record::failure);
             let done = record.filter(|_| failure.is_none());
             lines.push(TrialLine {
+                row: place,
                 label: row.label.clone(),
                 seed: *seed,
                 hash: hash.clone(),
@@ -157,10 +159,21 @@ fn trials(
                     (None, None) => "pending".to_string(),
                 },
                 log: log(results, hash),
+                stages: stages(results, hash),
             });
         }
     }
     lines
+}
+
+/// The keys of the stages of a trial; none if no plan tells them, or if it was computed elsewhere.
+fn stages(results: &Results, hash: &str) -> Vec<String> {
+    let Some((plan, entry)) = planned(&results.plans, hash) else {
+        return Vec::new();
+    };
+    let places = entry.stages.iter().filter(|_| entry.reused.is_none());
+    let stages = places.filter_map(|place| plan.stages.get(*place));
+    stages.map(|stage| stage.key.to_string()).collect()
 }
 
 /// The last lines of the journal of a failed trial, as its folder has kept them.
