@@ -15,7 +15,11 @@ mod figures;
 mod folders;
 mod html;
 mod lacking;
+#[cfg(unix)]
+mod lines;
 mod live;
+#[cfg(unix)]
+mod paper;
 mod pictures;
 #[cfg(unix)]
 mod plots;
