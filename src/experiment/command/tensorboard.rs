@@ -162,20 +162,10 @@ fn run(trial: &KeptTrial, datasets: &Datasets) -> Option<Run> {
     })
 }
 
-/// The numbers of journals by step. A training that begins at step 0 again, behind another one, is counted on from
-/// the end of that. `name` names a class.
+/// The numbers of journals by step. `name` names a class.
 fn scalars(lines: &[Line], name: &dyn Fn(usize) -> String) -> Vec<(u64, Vec<(String, f64)>)> {
     let mut found = Vec::new();
-    let (mut shift, mut last, mut stage) = (0, 0, 0);
     for line in lines {
-        if line.stage != stage {
-            stage = line.stage;
-            let begin = line.step.saturating_sub(line.steps);
-            if begin + shift < last {
-                shift = last - begin;
-            }
-        }
-        last = line.step + shift;
         let mut values = Vec::new();
         for (key, value) in line.readings.iter().filter(|(key, _)| *key != "step") {
             match value.as_f64() {
@@ -191,7 +181,7 @@ fn scalars(lines: &[Line], name: &dyn Fn(usize) -> String) -> Vec<(u64, Vec<(Str
                 }
             }
         }
-        found.push((last, values));
+        found.push((line.step, values));
     }
     found
 }
@@ -296,32 +286,6 @@ fn free(place: PathBuf, taken: &mut BTreeSet<PathBuf>) -> PathBuf {
 mod tests {
     use super::*;
     use crate::experiment::insight::journal::tests::line;
-
-    #[test]
-    fn a_training_that_begins_anew_is_counted_on() {
-        let at = |stage: usize, step: u64, readings: &str| Line {
-            stage,
-            ..line(step, readings)
-        };
-        let steps = |lines: &[Line]| -> Vec<u64> {
-            let found = scalars(lines, &|class| class.to_string());
-            found.into_iter().map(|(step, _)| step).collect()
-        };
-        let one = r#"{"loss":1.0}"#;
-        assert_eq!(
-            steps(&[at(0, 20, one), at(0, 40, one), at(1, 60, one)]),
-            [20, 40, 60]
-        );
-        assert_eq!(
-            steps(&[
-                at(0, 20, one),
-                at(0, 40, one),
-                at(1, 20, one),
-                at(1, 40, one)
-            ]),
-            [20, 40, 60, 80]
-        );
-    }
 
     #[test]
     fn every_number_and_every_value_of_a_class_has_a_tag() {

@@ -9,7 +9,7 @@ use std::path::Path;
 pub struct Line {
     /// The place of its stage among the trainings of the trial.
     pub stage: usize,
-    /// The last step of the window.
+    /// The last step of the window, counted over all trainings of the trial.
     pub step: u64,
     /// The number of steps in the window.
     pub steps: u64,
@@ -48,7 +48,8 @@ impl Line {
     }
 }
 
-/// The lines of all trainings of a trial, in their order. A damaged or unfinished line is left out.
+/// The lines of all trainings of a trial, in their order. A damaged or unfinished line is left out. A training that
+/// begins at step 0 again, behind another one, is counted on from the end of that.
 pub fn lines(trial: &KeptTrial) -> Vec<Line> {
     let mut lines = Vec::new();
     for (stage, training) in trial.trainings().enumerate() {
@@ -62,7 +63,21 @@ pub fn lines(trial: &KeptTrial) -> Vec<Line> {
         // The trial's own folder has a copy, in case the stages were deleted.
         lines.extend(read(&trial.copy_of_journal, 0, 0));
     }
+    counted_on(&mut lines);
     lines
+}
+
+/// Makes the steps rise over all lines: those of a training that begins anew are moved behind the one before.
+fn counted_on(lines: &mut [Line]) {
+    let (mut shift, mut last) = (0, 0);
+    for line in lines {
+        let begin = line.step.saturating_sub(line.steps);
+        if begin + shift < last {
+            shift = last - begin;
+        }
+        line.step += shift;
+        last = line.step;
+    }
 }
 
 /// The lines of the file `path`; none if it does not exist.
@@ -78,10 +93,12 @@ fn read(path: &Path, stage: usize, start: usize) -> Vec<Line> {
         let Some(step) = readings.get("step").and_then(Value::as_u64) else {
             continue;
         };
+        // The copy of all journals of a trial has a training that begins anew behind another one.
+        let begin = if step < before { 0 } else { before };
         lines.push(Line {
             stage,
             step,
-            steps: step.saturating_sub(before),
+            steps: step - begin,
             readings,
         });
         before = step;
@@ -117,6 +134,58 @@ pub(in crate::experiment) mod tests {
             .collect();
         assert_eq!(found, [(100, 20, Some(2.0)), (110, 10, None)]);
         assert!(read(&folder.path().join("absent"), 0, 0).is_empty());
+    }
+
+    #[test]
+    fn a_training_that_begins_anew_is_counted_on() {
+        let counted = |all: &[(usize, u64, u64)]| -> Vec<u64> {
+            let mut lines: Vec<Line> = all
+                .iter()
+                .map(|(stage, step, steps)| Line {
+                    stage: *stage,
+                    steps: *steps,
+                    ..line(*step, "{}")
+                })
+                .collect();
+            counted_on(&mut lines);
+            lines.iter().map(|line| line.step).collect()
+        };
+        // A burn-in and what goes on from it, the first window of which is short.
+        assert_eq!(
+            counted(&[(0, 20, 20), (0, 30, 10), (1, 40, 10), (1, 60, 20)]),
+            [20, 30, 40, 60]
+        );
+        // A teacher, the labels that it gives before any step, and a student of its own.
+        assert_eq!(
+            counted(&[
+                (0, 20, 20),
+                (0, 40, 20),
+                (1, 0, 0),
+                (2, 20, 20),
+                (2, 30, 10)
+            ]),
+            [20, 40, 40, 60, 70]
+        );
+        // Two trainings behind the first one.
+        assert_eq!(
+            counted(&[(0, 20, 20), (1, 20, 20), (2, 20, 20), (2, 40, 20)]),
+            [20, 40, 60, 80]
+        );
+    }
+
+    #[test]
+    fn a_copy_of_several_journals_has_the_windows_of_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        std::fs::write(
+            &path,
+            "{\"step\":40}\n{\"step\":0}\n{\"step\":20}\n{\"step\":40}\n",
+        )
+        .unwrap();
+        let mut lines = read(&path, 0, 20);
+        counted_on(&mut lines);
+        let found: Vec<(u64, u64)> = lines.iter().map(|line| (line.step, line.steps)).collect();
+        assert_eq!(found, [(40, 20), (40, 0), (60, 20), (80, 20)]);
     }
 
     #[test]
