@@ -24,6 +24,8 @@ pub struct LabelTotals {
     pub barren: u64,
     /// The steps with a teacher.
     pub steps: u64,
+    /// The unlabelled images that a teacher labelled before any step; 0 if it labels in every step.
+    pub pool: f64,
     /// The pseudo-labels per unlabelled image, times `steps`.
     per_image: f64,
 }
@@ -46,6 +48,7 @@ impl LabelTotals {
             all.flips_broken += sum("flips-broken");
             all.barren = all.barren.max(sum(BARREN_STEPS) as u64);
             // Labels that were made before any step stand in a line of their own and count once.
+            all.pool += sum("pool-images");
             let steps = line.steps.max(1);
             all.steps += steps;
             all.per_image += sum("kept-per-image") * steps as f64;
@@ -87,10 +90,11 @@ mod tests {
     fn labels_that_were_made_before_any_step_count_once() {
         let mut pool = line(
             0,
-            r#"{"kept":6,"objects":8,"right":3,"kept-per-image":1.5}"#,
+            r#"{"kept":6,"objects":8,"right":3,"kept-per-image":1.5,"pool-images":4}"#,
         );
         pool.steps = 0;
         let all = LabelTotals::of([&pool]).unwrap();
+        assert_eq!(all.pool, 4.0);
         assert_eq!((all.kept_per_image(), all.precision()), (1.5, Some(0.5)));
         assert_eq!(all.recall(), Some(0.375));
     }

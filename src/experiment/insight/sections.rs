@@ -110,8 +110,12 @@ pub fn labels(own: &Evidence, other: Option<&Evidence>, frame: Frame) -> Vec<Str
         }),
         ("  put right", |all| format!("{:.0}", all.flips_right)),
         ("  broken", |all| format!("{:.0}", all.flips_broken)),
+        // Labels that were made before any step have no steps in a row.
         ("most steps in a row without any", |all| {
-            all.barren.to_string()
+            match all.pool > 0.0 {
+                true => share(None),
+                false => all.barren.to_string(),
+            }
         }),
     ];
     let found = [own.labels, other.and_then(|other| other.labels)];

@@ -36,9 +36,12 @@ pub fn signs(
     let mut signs = Vec::new();
     if let Some(labels) = &row.labels {
         if labels.kept == 0.0 {
+            let where_from = match labels.pool > 0.0 {
+                true => format!("of {} unlabelled images", labels.pool),
+                false => format!("in {} steps", labels.steps),
+            };
             signs.push(format!(
-                "its teacher kept no pseudo-label in {} steps, so the unlabelled images trained nothing",
-                labels.steps
+                "its teacher kept no pseudo-label {where_from}, so the unlabelled images trained nothing"
             ));
         } else if labels.barren as f64
             >= BARREN * labels.steps as f64 / row.trials.len().max(1) as f64
@@ -272,6 +275,10 @@ mod tests {
         let silent =
             r#"{"loss":2.0,"kept":0,"objects":9,"right":0,"barren-steps":20,"kept-per-image":0.0}"#;
         assert!(told(vec![line(20, silent)]).contains("kept no pseudo-label in 20 steps"));
+        let pool = r#"{"kept":0,"objects":9,"right":0,"barren-steps":1,"pool-images":12,"kept-per-image":0.0}"#;
+        assert!(
+            told(vec![line(20, pool)]).contains("kept no pseudo-label of 12 unlabelled images")
+        );
         let wrong =
             r#"{"loss":2.0,"kept":9,"objects":9,"right":2,"barren-steps":1,"kept-per-image":1.0}"#;
         let text = told(vec![line(20, wrong)]);

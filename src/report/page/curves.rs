@@ -47,6 +47,7 @@ pub fn body(id: &str, sweep: &Sweep) -> Option<Markup> {
              to the largest seed, and of more than seven seeds one standard deviation on both sides of the mean. Nothing is smoothed \
              unless you choose it: a point is a window of up to 20 steps, and of long curves the extremes of every stretch are drawn. "
             @if sweep.burn_in.is_some() { "Shaded: the first training, before there are pseudo-labels. " }
+            "Steps are counted on from one training of a trial to the next. "
             (validation(&sweep.curves))
         }
         fieldset class="series" data-curves=(format!("{id}-data")) {
@@ -136,7 +137,7 @@ fn smoothing(rows: usize) -> Markup {
 /// The scales of a panel: those of all its rows, so that a line keeps its place when others come and go.
 fn scales(panel: &Panel) -> [Scale; 2] {
     let points = || panel.series.iter().flat_map(|series| &series.points);
-    let steps = points().map(|point| point.step as f64);
+    let steps = points().map(|point| point.step);
     let singles = panel
         .series
         .iter()
@@ -144,7 +145,7 @@ fn scales(panel: &Panel) -> [Scale; 2] {
     let values = points().flat_map(|point| [point.low, point.high]);
     let values = values.chain(singles.map(|(_, value)| *value));
     [
-        Scale::of(steps, ROOM[0], SIZE[0] - ROOM[1]),
+        Scale::of_steps(steps, ROOM[0], SIZE[0] - ROOM[1]),
         Scale::of(values, SIZE[1] - ROOM[3], ROOM[2]),
     ]
 }

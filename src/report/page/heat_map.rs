@@ -65,11 +65,7 @@ fn chart(id: &str, map: &HeatMap) -> Markup {
         .flat_map(|step| chosen.iter().filter_map(move |class| at(*step, *class)));
     let marks = map.marks.iter().map(|(_, value)| *value);
     let y = Scale::of(values.chain(marks), CHART[1] - ROOM[3], ROOM[2]);
-    let x = Scale::of(
-        map.steps.iter().map(|step| *step as f64),
-        ROOM[0],
-        CHART[0] - ROOM[1],
-    );
+    let x = Scale::of_steps(map.steps.iter().copied(), ROOM[0], CHART[0] - ROOM[1]);
     let path = |class: usize| {
         let mut path = String::new();
         let mut is_open = false;

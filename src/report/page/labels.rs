@@ -191,9 +191,9 @@ fn figure(
 }
 
 fn steps(windows: &[LabelWindow]) -> Scale {
-    let steps = windows.iter().map(|one| one.step as f64);
+    let steps = windows.iter().map(|one| one.step);
     let width = (SIZE[0] - ROOM[0] - ROOM[1]) / windows.len().max(1) as f64 / 2.0;
-    Scale::of(steps, ROOM[0] + width, SIZE[0] - ROOM[1] - width)
+    Scale::of_steps(steps, ROOM[0] + width, SIZE[0] - ROOM[1] - width)
 }
 
 /// The width of a bar.

@@ -10,6 +10,8 @@ pub struct Scale {
     high: f64,
     from: f64,
     to: f64,
+    /// True if values between two whole numbers mean nothing.
+    is_whole: bool,
 }
 
 impl Scale {
@@ -34,6 +36,23 @@ impl Scale {
             high,
             from,
             to,
+            is_whole: false,
+        }
+    }
+
+    /// The scale of training steps between two places: its ticks are whole steps, and a single step is in the middle.
+    pub fn of_steps(steps: impl IntoIterator<Item = u64>, from: f64, to: f64) -> Self {
+        let steps = steps.into_iter();
+        let range = steps.fold(None, |range: Option<(u64, u64)>, step| {
+            Some(range.map_or((step, step), |(low, high)| (low.min(step), high.max(step))))
+        });
+        let bounds = match range.unwrap_or((0, 0)) {
+            (low, high) if low == high => [low as f64 - 0.5, low as f64 + 0.5],
+            (low, high) => [low as f64, high as f64],
+        };
+        Self {
+            is_whole: true,
+            ..Self::of(bounds, from, to)
         }
     }
 
@@ -59,6 +78,7 @@ impl Scale {
         let steps = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power);
         let fits = steps.into_iter().rev().find(|step| *step <= rough);
         let step = fits.unwrap_or(power);
+        let step = if self.is_whole { step.max(1.0) } else { step };
         let digits = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
         let first = (self.low / step).ceil() as i64;
         let last = (self.high / step).floor() as i64;
@@ -112,6 +132,20 @@ mod tests {
         assert_eq!(texts(0.0, 80.0), ["0", "20", "40", "60", "80"]);
         assert!(texts(2.0, 2.0).len() > 1, "a constant has an axis");
         assert!(texts(f64::NAN, f64::INFINITY).len() > 1);
+    }
+
+    #[test]
+    fn ticks_of_steps_are_whole_and_a_single_step_has_its_own() {
+        let ticks = |steps: &[u64]| -> Vec<String> {
+            let scale = Scale::of_steps(steps.iter().copied(), 0.0, 100.0);
+            scale.ticks().into_iter().map(|(_, text)| text).collect()
+        };
+        assert_eq!(ticks(&[0]), ["0"]);
+        assert_eq!(ticks(&[1400]), ["1400"]);
+        assert_eq!(ticks(&[1, 3]), ["1", "2", "3"]);
+        assert_eq!(ticks(&[20, 100]), ["20", "40", "60", "80", "100"]);
+        let one = Scale::of_steps([7], 0.0, 100.0);
+        assert_eq!(one.at(7.0), 50.0);
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub fn flow(
             let of = |key: &str| line.number(key).unwrap_or(0.0);
             let window = windows.entry((line.step, line.stage)).or_default();
             window.step = line.step;
-            window.images += images * line.steps as f64;
+            // Labels that were made before any step tell their images.
+            let pool = line.number("pool-images");
+            window.images += pool.unwrap_or(images * line.steps as f64);
             window.high += of("high");
             window.medium += of("medium");
             window.low += of("low");
@@ -73,6 +75,28 @@ fn images(lines: &[&Line], trial: Option<&KeptTrial>) -> f64 {
 mod tests {
     use super::super::super::journal::tests::line;
     use super::*;
+
+    #[test]
+    fn labels_of_a_pool_are_of_its_images() {
+        let text = r#"{"kept":8,"high":9,"kept-per-image":2.0,"pool-images":4}"#;
+        let row = Evidence {
+            label: "a",
+            trials: Vec::new(),
+            lines: vec![vec![
+                line(20, "{}"),
+                Line {
+                    steps: 0,
+                    ..line(20, text)
+                },
+            ]],
+            labels: None,
+            per_class: Vec::new(),
+        };
+        let order = |count| ClassOrder::new([].into_iter(), count);
+        let found = flow(&row, &|class| class.to_string(), &order).unwrap();
+        assert_eq!((found.windows[0].images, found.windows[0].kept), (4.0, 8.0));
+        assert!(found.maps.is_empty());
+    }
 
     #[test]
     fn windows_know_their_images_and_seeds() {

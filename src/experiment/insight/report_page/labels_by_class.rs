@@ -32,7 +32,7 @@ pub fn classes(
 }
 
 /// The pseudo-labels of each class for every step, means over the seeds, and their precision, which a column without
-/// any does not have.
+/// any does not have. Labels that were made before any step have no such maps: they do not change with the steps.
 pub fn maps(
     row: &Evidence,
     name: &dyn Fn(usize) -> String,
@@ -42,7 +42,7 @@ pub fn maps(
     let mut seeds = 0;
     for lines in &row.lines {
         let own = lines.iter();
-        let own = own.filter(|line| LabelClasses::of([*line]).is_some());
+        let own = own.filter(|line| line.steps > 0 && LabelClasses::of([*line]).is_some());
         let before: usize = windows.values().map(Vec::len).sum();
         own.for_each(|line| {
             windows
@@ -162,6 +162,17 @@ mod tests {
             [[Some(0.025), Some(0.15)], [Some(0.0), Some(0.0)]]
         );
         assert_eq!(precision.values, [[Some(1.0), Some(0.5)], [None, None]]);
+    }
+
+    #[test]
+    fn labels_before_any_step_have_no_maps() {
+        let pool = Line {
+            steps: 0,
+            ..at(20, [4, 0], [3, 0])
+        };
+        let row = row(vec![vec![pool]]);
+        assert!(maps(&row, &name, &order).is_empty());
+        assert_eq!(classes(&row, &name, &order)[1].kept, 4.0);
     }
 
     #[test]
