@@ -67,6 +67,7 @@ fn every_number_of_the_table_is_that_of_the_csv() {
             }
         }
     }
+    assert!(!page.contains("class=\"note preliminary\""));
     assert!(compared > 60, "only {compared} numbers were compared");
 }
 
@@ -184,6 +185,7 @@ fn folders_that_lack_something_have_a_report_that_says_so() {
         "28 of 30 trials are finished, 1 failed, 1 is left",
         "left out",
         "it &lt;b&gt; failed",
+        "class=\"note preliminary\">Preliminary: trials are left",
     ] {
         assert!(page.contains(part), "{part}");
     }

@@ -54,6 +54,7 @@ pub use snapshots_content::{
     SnapshotCandidate, SnapshotImage, SnapshotPanel, SnapshotRow, SnapshotTier, Snapshots,
     UNCERTAIN,
 };
+pub use sweep::PENDING;
 pub use views::{ClassLine, ShownPicture, ViewPart, ViewRow, Views, views_page};
 
 use anyhow::Result;

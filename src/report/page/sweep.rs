@@ -11,6 +11,9 @@ use crate::report::cell::number;
 use anyhow::Result;
 use maud::{Markup, html};
 
+/// The state of a trial that has neither finished nor failed.
+pub const PENDING: &str = "pending";
+
 /// The sections of the sweep with this place in the report.
 ///
 /// # Errors
@@ -116,6 +119,12 @@ fn results(id: &str, sweep: &Sweep) -> Result<Markup> {
                         option value=(place) { (view.table.metric) }
                     }
                 }
+            }
+        }
+        @if sweep.trials.iter().any(|trial| trial.state == PENDING) {
+            p class="note preliminary" {
+                "Preliminary: trials are left, so rows may have different seeds. Differences are of the seeds that a row and \
+                 its reference have both finished."
             }
         }
         @for view in &views { (view) }

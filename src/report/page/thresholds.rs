@@ -9,10 +9,9 @@ use std::collections::BTreeSet;
 /// The most heat maps of a sweep.
 const MAPS: usize = 16;
 
-/// The maps, and the `fixed` filters of the other rows; none if no row has readings by class. `id` begins all ids in
-/// it.
+/// The maps, and the `fixed` filters of the other rows; none if no row has a filter. `id` begins all ids in it.
 pub fn body(id: &str, maps: &[HeatMap], fixed: &[(String, String)]) -> Option<Markup> {
-    if maps.is_empty() {
+    if maps.is_empty() && fixed.is_empty() {
         return None;
     }
     let names: BTreeSet<&str> = maps.iter().map(|map| map.name.as_str()).collect();
@@ -27,11 +26,11 @@ pub fn body(id: &str, maps: &[HeatMap], fixed: &[(String, String)]) -> Option<Ma
             .map(|(_, scale)| scale)
     };
     Some(html! {
-        p class="note" {
+        @if !maps.is_empty() { p class="note" {
             "Each line of a map is a class, the one with the most labelled objects first, or in the order of the dataset if no \
              record tells these; from left to right the steps of the training. A gap is a class without a value yet. Below it are the lines of up to " (LINES) " classes; dashed: the range in \
              which the thresholds begin, and the bounds within which they move."
-        }
+        } }
         @for (name, scale) in &scales {
             (legend(name, scale))
         }

@@ -205,7 +205,11 @@ fn missing(results: &Results, sweeps: &[Sweep]) -> Vec<String> {
                 "no journal is in the store",
             ),
             ("pseudo-labels", sweep.labels.is_empty(), of_labels),
-            ("thresholds", sweep.maps.is_empty(), of_maps),
+            (
+                "thresholds",
+                sweep.maps.is_empty() && sweep.fixed.is_empty(),
+                of_maps,
+            ),
             (
                 "classes",
                 sweep.classes.is_none(),

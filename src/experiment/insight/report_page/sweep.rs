@@ -14,7 +14,7 @@ use super::class_order::ClassOrder;
 use super::{analysis, gallery, labels, lacking, maps, series, settings, snapshots};
 use crate::experiment::trial::datasets::Datasets;
 use crate::recipe::SweepOrigins;
-use crate::report::page::{ClassTable, ClassValues, Sweep, TrialLine, View};
+use crate::report::page::{ClassTable, ClassValues, PENDING, Sweep, TrialLine, View};
 use crate::report::{JsonLines, Record, Table, TableLayout, Timing};
 use anyhow::Result;
 use serde_json::Value;
@@ -156,7 +156,7 @@ fn trials(
                 state: match (failure, done) {
                     (Some(reason), _) => format!("failed: {reason}"),
                     (None, Some(_)) => "ok".to_string(),
-                    (None, None) => "pending".to_string(),
+                    (None, None) => PENDING.to_string(),
                 },
                 log: log(results, hash),
                 stages: stages(results, hash),
