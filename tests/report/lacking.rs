@@ -213,3 +213,35 @@ fn a_damaged_record_is_named_without_the_way_to_it() {
     );
     assert!(!page.contains(text_of(results.parent().unwrap())));
 }
+
+#[test]
+fn tables_without_a_reference_of_one_seed_and_without_a_number_have_a_report() {
+    let (_folder, results) = published(3);
+    let path = results.join("tables.json");
+    let read = |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+    // One seed: a difference, but no interval.
+    let mut tables = read(&path);
+    tables["tables"][0]["seeds"] = json!([0]);
+    for row in tables["tables"][0]["rows"].as_array_mut().unwrap() {
+        row["trials"].as_array_mut().unwrap().truncate(1);
+    }
+    fs::write(&path, tables.to_string()).unwrap();
+    let page = report(&results);
+    assert!(page.contains("A row with one pair has no interval, so it is inconclusive."));
+    assert_eq!(
+        page.matches(" no interval</text>").count(),
+        2 * 6,
+        "two rows, six metrics"
+    );
+    // No reference: a table, but no plot.
+    tables["tables"][0]["reference"] = Value::Null;
+    fs::write(&path, tables.to_string()).unwrap();
+    let page = report(&results);
+    assert!(page.contains("id=\"sweep-0-table-0\"") && !page.contains("class=\"forest\""));
+    // A metric that is no number in one trial, as JSON has it.
+    let mut all = records(&results);
+    all[3]["metrics"]["mAP"] = Value::Null;
+    write_records(&results, &all);
+    let page = report(&results);
+    assert!(page.contains("id=\"sweep-0-table-0\"") && !page.contains("NaN"));
+}
