@@ -47,6 +47,8 @@
     const plots = all(".forest svg[role]", table.closest(".view") ?? table);
     const rows = plots.flatMap((plot) => all("g[data-row]", plot));
     const lines = all("tr[data-row]", table);
+    // A matrix of the rows has no lines of its own.
+    if (lines.length === 0) return;
     const order = lines.map((line) => line.dataset.row);
     for (const row of rows) row.toggleAttribute("hidden", lines[order.indexOf(row.dataset.row)]?.hidden ?? false);
     const last = (row) => Number(row.hasAttribute("hidden"));
