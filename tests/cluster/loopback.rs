@@ -70,25 +70,34 @@ impl Shown {
 }
 
 impl Loopback {
-    /// Starts a Slurm. Where its programs are missing, there is none, and the reason is printed.
+    /// Starts a Slurm. Where its programs are missing or cannot run, there is none, and the reason is printed.
     ///
     /// Panics if the variable [`REQUIRED`] is 1 and there is none.
     pub fn start() -> Option<Self> {
+        match Self::started() {
+            Ok(slurm) => Some(slurm),
+            Err(why) => {
+                assert!(
+                    std::env::var(REQUIRED).as_deref() != Ok("1"),
+                    "{why}\n{REQUIRED}=1 asks for a Slurm"
+                );
+                eprintln!("skipped: {why}");
+                None
+            }
+        }
+    }
+
+    /// The same, or the reason why there is none.
+    fn started() -> Result<Self, String> {
         let missing: Vec<&str> = PROGRAMS
             .into_iter()
             .filter(|name| program(name).is_none())
             .collect();
         if !missing.is_empty() {
-            let why = format!(
+            return Err(format!(
                 "there is no Slurm on this machine: {} not found",
                 missing.join(", ")
-            );
-            assert!(
-                std::env::var(REQUIRED).as_deref() != Ok("1"),
-                "{why}, and {REQUIRED}=1"
-            );
-            eprintln!("skipped: {why}");
-            return None;
+            ));
         }
         let folder = tempfile::tempdir().unwrap();
         let mut slurm = Self {
@@ -98,7 +107,7 @@ impl Loopback {
         slurm.configure();
         slurm.daemon("munged", &slurm.munge_words());
         let socket = slurm.at("munge/socket");
-        slurm.await_that("munged listens", || socket.exists());
+        slurm.await_that("munged listens", || socket.exists())?;
         slurm.daemon("slurmctld", &["-D".into(), "-c".into()]);
         for node in ["n1", "n2"] {
             slurm.start_node(node);
@@ -110,8 +119,8 @@ impl Loopback {
                 .output();
             let text = String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
             text.matches(" idle").count() == 2
-        });
-        Some(slurm)
+        })?;
+        Ok(slurm)
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -298,16 +307,19 @@ impl Loopback {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    fn await_that(&self, what: &str, mut holds: impl FnMut() -> bool) {
+    /// Waits until `holds`; an error tells `what` has not come in time.
+    fn await_that(&self, what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
         let start = Instant::now();
         while !holds() {
-            assert!(
-                start.elapsed() < TO_START,
-                "this never comes: {what}\n{}",
-                self.log()
-            );
+            if start.elapsed() >= TO_START {
+                return Err(format!(
+                    "a Slurm does not start on this machine: no sign of this: {what}\n{}",
+                    self.log()
+                ));
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
+        Ok(())
     }
 }
 
