@@ -5,6 +5,7 @@ mod gelu;
 mod glue;
 mod linear;
 mod logistic;
+mod mean_and_largest;
 mod scale_rows;
 
 pub use add_relu::add_relu;
@@ -14,4 +15,5 @@ pub use glue::{
 };
 pub use linear::linear;
 pub use logistic::logistic;
+pub use mean_and_largest::mean_and_largest;
 pub use scale_rows::scale_rows;

@@ -18,10 +18,13 @@ pub(super) fn sigmoid_focal(
     gpu: &Gpu,
     logits: &Tensor2,
     targets: &Tensor2,
+    weights: Option<&Tensor2>,
     focal: Focal,
     denominator: f32,
 ) -> Tensor2 {
     let [logits, targets] = [logits, targets].map(|input| input.on(gpu));
+    let weights = weights.map(|weights| weights.on(gpu));
+    let columns = logits.columns();
     let (count, [zero, one]) = (logits.len(), focal.weights());
     let blocks = count.div_ceil(SHARE);
     let (gamma, scale) = (focal.gamma, 1.0 / denominator);
@@ -30,14 +33,16 @@ pub(super) fn sigmoid_focal(
     let arguments = [
         (&logits).into(),
         (&targets).into(),
+        weights.as_ref().into(),
         (&losses).into(),
         count.into(),
+        columns.into(),
         SHARE.into(),
         zero.into(),
         one.into(),
         gamma.into(),
     ];
-    // SAFETY: logits and targets hold `count` values, losses one for every block, out one.
+    // SAFETY: logits and targets hold `count` values, weights one for every row or null, losses one for every block, out one.
     unsafe {
         if blocks > 0 {
             let grid = Grid::blocks(blocks, THREADS);
@@ -50,9 +55,11 @@ pub(super) fn sigmoid_focal(
         let arguments = [
             (&logits).into(),
             (&targets).into(),
+            weights.as_ref().into(),
             source.gradient_address(grads).into(),
             logits.gradient_address(grads).into(),
             count.into(),
+            columns.into(),
             zero.into(),
             one.into(),
             gamma.into(),

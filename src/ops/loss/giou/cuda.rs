@@ -15,9 +15,11 @@ pub(super) fn generalized_iou(
     gpu: &Gpu,
     boxes: &Tensor2,
     targets: &Tensor2,
-    denominator: f32,
+    weights: Option<&Tensor2>,
+    (smoothing, denominator): (f32, f32),
 ) -> Tensor2 {
     let [boxes, targets] = [boxes, targets].map(|input| input.on(gpu));
+    let weights = weights.map(|weights| weights.on(gpu));
     let (count, scale) = (boxes.rows(), 1.0 / denominator);
     let out = tape.output_on(gpu, 1, 1, &[&boxes]);
     let losses = gpu.scratch::<f32>(count);
@@ -25,10 +27,12 @@ pub(super) fn generalized_iou(
     let arguments = [
         (&boxes).into(),
         (&targets).into(),
+        weights.as_ref().into(),
         (&losses).into(),
         count.into(),
+        smoothing.into(),
     ];
-    // SAFETY: boxes and targets [count, 4], a loss of each, out one.
+    // SAFETY: boxes and targets [count, 4], weights [count] or null, a loss of each, out one.
     unsafe {
         gpu.launch(&SOURCE, "giou_forward", grid, &arguments);
         reduce::sum_all(gpu, losses.address(), out.address(), count, scale);
@@ -38,9 +42,11 @@ pub(super) fn generalized_iou(
         let arguments = [
             (&boxes).into(),
             (&targets).into(),
+            weights.as_ref().into(),
             source.gradient_address(grads).into(),
             boxes.gradient_address(grads).into(),
             count.into(),
+            smoothing.into(),
             scale.into(),
         ];
         // SAFETY: as forward; the gradient of the boxes, without which nothing is recorded, is as large as they are.

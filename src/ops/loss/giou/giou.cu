@@ -20,29 +20,32 @@ __device__ __forceinline__ Overlap overlap(const float* found, const float* want
     return of;
 }
 
-// boxes, targets [count, 4] -> losses [count].
-extern "C" __global__ void giou_forward(const float* boxes, const float* targets, float* losses, int count) {
+// boxes, targets [count, 4], weights [count] (null: all 1) -> losses [count].
+extern "C" __global__ void giou_forward(const float* boxes, const float* targets, const float* weights, float* losses, int count, float smoothing) {
     size_t at = item();
     if (at >= count) return;
     Overlap of = overlap(boxes + 4 * at, targets + 4 * at);
     float both = of.shared[0] * of.shared[1], around = of.around[0] * of.around[1];
-    losses[at] = 1.0f - both / (of.united + EPSILON) + (around - of.united) / (around + EPSILON);
+    float loss = 1.0f - (both + smoothing) / (of.united + smoothing + EPSILON) + (around - of.united) / (around + EPSILON);
+    losses[at] = weights ? weights[at] * loss : loss;
 }
 
-// to [count, 4] += upstream [1] * scale * slope.
-extern "C" __global__ void giou_backward(const float* boxes, const float* targets, const float* upstream, float* to, int count, float scale) {
+// to [count, 4] += upstream [1] * scale * weight * slope.
+extern "C" __global__ void giou_backward(const float* boxes, const float* targets, const float* weights, const float* upstream, float* to, int count, float smoothing,
+                                         float scale) {
     size_t at = item();
     if (at >= count) return;
     const float *found = boxes + 4 * at, *wanted = targets + 4 * at;
     Overlap of = overlap(found, wanted);
-    float both = of.shared[0] * of.shared[1], united = of.united + EPSILON, around = of.around[0] * of.around[1] + EPSILON;
-    float by_both = -1.0f / united, by_union = both / (united * united) - 1.0f / around, by_around = united / (around * around);
+    float both = of.shared[0] * of.shared[1] + smoothing, united = of.united + smoothing + EPSILON, around = of.around[0] * of.around[1] + EPSILON;
+    float by_both = -1.0f / united, by_union = both / (united * united) - 1.0f / around, by_around = (of.united + EPSILON) / (around * around);
+    float factor = *upstream * scale * (weights ? weights[at] : 1.0f);
     for (int side = 0; side < 4; side++) {
         int across = 1 - side % 2;
         float outwards = side < 2 ? -1.0f : 1.0f, difference = outwards * (found[side] - wanted[side]);
         float outside = difference == 0.0f ? 0.5f : difference > 0.0f ? 1.0f : 0.0f;
         float shared = outwards * (1.0f - outside) * of.shared[across];
         float slope = by_both * shared + by_union * (outwards * of.own[across] - shared) + by_around * outwards * outside * of.around[across];
-        to[4 * at + side] += *upstream * scale * slope;
+        to[4 * at + side] += factor * slope;
     }
 }

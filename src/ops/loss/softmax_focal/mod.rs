@@ -112,7 +112,7 @@ mod tests {
             let found = softmax_focal(&mut Tape::off(), &pairs, &[0; 30], &[1.0; 30], 1.5, 1.0).scalar();
             let ones = Tensor2::constant(vec![1.0; 30], 30, 1);
             let focal = Focal { alpha: None, gamma: 1.5 };
-            let expected = sigmoid_focal(&mut Tape::off(), &z, &ones, focal, 1.0).scalar();
+            let expected = sigmoid_focal(&mut Tape::off(), &z, &ones, None, focal, 1.0).scalar();
             assert!((found - expected).abs() < 1e-5 * expected, "{found}, not {expected}");
         }
 
