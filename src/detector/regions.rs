@@ -6,7 +6,8 @@ use crate::ops::Bounds;
 use crate::tensor::{Map, Tape, Tensor2};
 
 // What the heads take and give is the same for every detector with regions.
-pub use crate::graph::mask_rcnn::{HeadKind, Region, RegionPredictions};
+pub use crate::graph::mask_rcnn::{HeadKind, RegionPredictions};
+pub use crate::graph::regional::Region;
 
 /// What a detector says of regions of a batch of images. Regions are constants: no gradient flows to them.
 pub trait RegionHeads {

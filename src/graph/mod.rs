@@ -1,7 +1,8 @@
-//! The networks: Mask2Former, Mask R-CNN and the vision-language models.
+//! The networks: Mask2Former, Mask R-CNN, CenterMask and the vision-language models.
 
 pub mod backbone;
 mod bounds;
+pub mod centermask;
 pub mod clip;
 mod config;
 mod hugging_face;
@@ -13,6 +14,7 @@ mod network_weights;
 mod operations;
 mod parameters;
 mod pixel_decoder;
+pub mod regional;
 mod scales;
 mod transformer_decoder;
 mod trunk;

@@ -31,7 +31,7 @@ impl NetworkWeights {
         };
         let arrays = Arrays::open(&file)?;
         let layout = Layout::of(&arrays, part.as_deref())?;
-        if matches!(layout, Layout::MaskRcnn(_)) {
+        if matches!(layout, Layout::MaskRcnn(_) | Layout::CenterMask(_)) {
             bail!(
                 "{}: these are {}; `model.name` is \"mask2former\"",
                 arrays.path().display(),

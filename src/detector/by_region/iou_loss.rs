@@ -14,7 +14,7 @@
 //! `maskiou_head.py`, whose share is that of polygons' areas.
 
 use super::zero;
-use crate::graph::mask_rcnn::IouPredictions;
+use crate::graph::regional::IouPredictions;
 use crate::ops;
 use crate::tensor::{Tape, Tensor2};
 
@@ -27,7 +27,7 @@ const LEAST_SHARE: f32 = 1e-10;
 const INSIDE: f32 = 0.5;
 
 /// A predicted mask and its object.
-pub(super) struct Pair<'a> {
+pub struct Pair<'a> {
     /// The logits of the mask.
     pub logits: &'a [f32],
     /// The mask of the object in the region.
@@ -37,7 +37,7 @@ pub(super) struct Pair<'a> {
 }
 
 /// The loss of the IoU of all `pairs`, in the order of the `predictions`.
-pub(super) fn iou_loss<'a>(
+pub fn iou_loss<'a>(
     tape: &mut Tape,
     predictions: &IouPredictions,
     pairs: impl Iterator<Item = Pair<'a>>,

@@ -12,7 +12,7 @@ use crate::tensor::{Tape, Tensor2};
 
 /// The targets of the masks of some regions, `[F * S * S]`.
 #[derive(Default)]
-pub(super) struct MaskTargets {
+pub struct MaskTargets {
     /// The masks of the objects in the regions.
     pub masks: Vec<f32>,
     /// The weights of their pixels.

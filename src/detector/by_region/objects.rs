@@ -6,7 +6,7 @@ use crate::tensor::{Map, Tape, Tensor2};
 
 /// The objects of an image. One without a pixel, or whose rectangle has no area, is left out: an anchor that has to
 /// find it would be any anchor.
-pub(super) struct Objects<'t> {
+pub struct Objects<'t> {
     targets: &'t Targets<'t>,
     /// The number of each object among the targets.
     numbers: Vec<usize>,
@@ -15,7 +15,7 @@ pub(super) struct Objects<'t> {
 }
 
 impl<'t> Objects<'t> {
-    pub(super) fn new(targets: &'t Targets<'t>) -> Self {
+    pub fn new(targets: &'t Targets<'t>) -> Self {
         let masks = targets.masks.iter().enumerate();
         let (numbers, bounds) = masks
             .filter_map(|(number, mask)| {
@@ -33,13 +33,13 @@ impl<'t> Objects<'t> {
     }
 
     /// The class of object `index`.
-    pub(super) fn class(&self, index: usize) -> usize {
+    pub fn class(&self, index: usize) -> usize {
         self.targets.classes[self.numbers[index]]
     }
 
     /// The masks of objects in `regions` (object, rectangle), each resampled to `side` x `side`: `[regions, side^2]`.
     /// `hard`: 1 from 0.5 on, else 0; regions are then shifted by half a pixel. Otherwise the covered part.
-    pub(super) fn masks(&self, regions: &[(usize, Bounds)], side: usize, hard: bool) -> Vec<f32> {
+    pub fn masks(&self, regions: &[(usize, Bounds)], side: usize, hard: bool) -> Vec<f32> {
         let Some(first) = self.targets.masks.first() else {
             return Vec::new();
         };
@@ -60,7 +60,7 @@ impl<'t> Objects<'t> {
     }
 
     /// The share of the pixels of objects whose centres lie in `regions` (object, rectangle).
-    pub(super) fn shares(&self, regions: &[(usize, Bounds)]) -> Vec<f32> {
+    pub fn shares(&self, regions: &[(usize, Bounds)]) -> Vec<f32> {
         let masks = self
             .numbers
             .iter()
@@ -83,13 +83,13 @@ impl<'t> Objects<'t> {
     }
 
     /// The weights of object `index`; none if no object has any.
-    pub(super) fn weights_of(&self, index: usize) -> Option<ObjectWeights> {
+    pub fn weights_of(&self, index: usize) -> Option<ObjectWeights> {
         self.targets.weights_of(self.numbers[index])
     }
 
     /// The weights of the mask loss in `regions` (object, rectangle), `side` x `side` for each: the object's own, times
     /// 1 less the discount of eq. 13. None if every weight is 1.
-    pub(super) fn weights(&self, regions: &[(usize, Bounds)], side: usize) -> Option<Vec<f32>> {
+    pub fn weights(&self, regions: &[(usize, Bounds)], side: usize) -> Option<Vec<f32>> {
         let pixels = side * side;
         let mut weights = self.undiscounted(regions, side);
         if self.targets.weights.is_some() {

@@ -6,7 +6,7 @@ use crate::tensor::{Later, Place, Tensor2};
 
 /// The masks of some detections.
 #[derive(Clone, Debug)]
-pub(super) struct PastedMasks {
+pub struct PastedMasks {
     /// Rectangles and probabilities, side x side.
     pub masks: Vec<(Bounds, Vec<f32>)>,
     /// Pixels along a side of a mask.
@@ -21,14 +21,14 @@ pub(super) struct PastedMasks {
 
 impl PastedMasks {
     /// 1 where mask `row` is at least 0.5, else 0.
-    pub(super) fn bits(&self, row: usize) -> Vec<u8> {
+    pub fn bits(&self, row: usize) -> Vec<u8> {
         let (bounds, mask) = &self.masks[row];
         let pasted = paste_mask(mask, self.side, *bounds, self.size, self.rule);
         pasted.iter().map(|p| u8::from(*p >= 0.5)).collect()
     }
 
     /// The number of pixels of every mask above 0.5, as of [`Masks::logits`] above 0.
-    pub(super) fn areas(&self) -> Later<Vec<usize>> {
+    pub fn areas(&self) -> Later<Vec<usize>> {
         self.some(0..self.masks.len()).areas(&self.place)
     }
 

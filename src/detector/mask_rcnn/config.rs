@@ -1,12 +1,11 @@
 //! Table `[model]` with `name = "mask-rcnn"`: the sizes of the network, and its loss in `[model.loss]`.
 
 use super::criterion::terms;
-use super::{LossConfig, MaskRcnnDetector};
+use super::{ENTRY, LossConfig, MaskRcnnDetector};
+use crate::detector::by_region::refuse_whole_images;
 use crate::detector::config::chosen;
 use crate::detector::tables::with_loss;
-use crate::detector::{
-    AreaMeasure, Demands, Detector, DetectorConfig, ExportedFile, MaskTarget, Merge,
-};
+use crate::detector::{Demands, Detector, DetectorConfig, ExportedFile, Merge};
 use crate::graph::mask_rcnn::{MaskRcnn, MaskRcnnConfig};
 use crate::graph::weights::{self, MaskRcnnNames};
 use crate::graph::{BackboneConfig, Operations};
@@ -109,24 +108,7 @@ impl DetectorConfig for MaskRcnnTable {
     fn check_demands(&self, demands: &Demands, check: &mut Check) {
         let has_head = self.network.iou_head.is_there();
         demands.check_quality(has_head, "\"flat\" or \"scoring\"", check);
-        if demands.area == AreaMeasure::Probability {
-            check.refuse(
-                "area",
-                "\"probability\" has no meaning for \"mask-rcnn\", which predicts no masks of the whole image; allowed: \"pixels\"",
-            );
-        }
-        if demands.mask_target == MaskTarget::Quarter {
-            check.refuse(
-                "mask-target",
-                "\"quarter\" has no meaning for \"mask-rcnn\", which predicts no masks of the whole image; allowed: \"full\"",
-            );
-        }
-        if demands.mask_loss.per_query {
-            check.refuse(
-                "weighting.divisor",
-                "\"queries\" has no meaning for \"mask-rcnn\", which has none; allowed: \"masks\"",
-            );
-        }
+        refuse_whole_images(demands, ENTRY.name, check);
     }
 }
 
@@ -134,7 +116,8 @@ impl DetectorConfig for MaskRcnnTable {
 mod tests {
     use super::*;
     use crate::detector::{
-        CandidateChoice, DETECTORS, MaskLoss, MaskQuality, Negative, PseudoBox, Score, Selection,
+        AreaMeasure, CandidateChoice, DETECTORS, MaskLoss, MaskQuality, MaskTarget, Negative,
+        PseudoBox, Score, Selection,
     };
     use crate::registry;
 

@@ -7,67 +7,14 @@
 
 use super::forward::{ForwardPass, Stage};
 use super::proposing::is_large;
-use crate::detector::{Judged, RegionDetection};
-use crate::graph::mask_rcnn::{Branch, IouHeadKind, IouPredictions, Region, Rules};
+use crate::detector::by_region::{Found, regions_of};
+use crate::graph::mask_rcnn::{Branch, Rules};
+use crate::graph::regional::{IouPredictions, Region};
 use crate::ops::{self, Bounds, suppress_by_group};
-use crate::structures::{Detection, Mask};
 use crate::tensor::Tape;
 
 /// The weights of the deltas of regions.
 pub const REGION_WEIGHTS: [f32; 4] = [10.0, 10.0, 5.0, 5.0];
-
-/// A detected object.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Found {
-    /// Its rectangle in pixels of the input.
-    pub bounds: Bounds,
-    /// Its class.
-    pub class: usize,
-    /// The probability of the class among all and background.
-    pub probability: f32,
-    /// The IoU of the mask with its object, as an IoU head predicts it; none without one.
-    pub mask_iou: Option<f32>,
-    /// The probabilities of the classes without background, which sum to 1.
-    pub probabilities: Vec<f32>,
-    /// The logits of its mask, side x side.
-    pub mask: Vec<f32>,
-}
-
-impl Found {
-    /// The score of a network with this IoU head: the probability of the class, times the predicted IoU of a scoring
-    /// head.
-    pub(super) fn score(&self, head: IouHeadKind) -> f32 {
-        let factor = self.mask_iou.filter(|_| head.scores_masks());
-        self.probability * factor.unwrap_or(1.0)
-    }
-
-    /// The detection with its `mask` in the image, of a network with this IoU head.
-    pub(super) fn judged(&self, head: IouHeadKind, mask: Mask) -> Judged {
-        let detection = Detection {
-            class: self.class,
-            score: self.score(head),
-            bounds: Some(self.bounds.to_array()),
-            mask,
-        };
-        let quality = self.mask_iou.filter(|_| head.scores_masks());
-        Judged {
-            class_quality: self.probability,
-            mask_quality: quality.unwrap_or(1.0),
-            is_first: true,
-            detection,
-        }
-    }
-}
-
-impl From<Found> for RegionDetection {
-    fn from(found: Found) -> Self {
-        Self {
-            bounds: found.bounds,
-            class: found.class,
-            mask: found.mask,
-        }
-    }
-}
 
 impl ForwardPass {
     /// The detections of every image, at most `most` and as many as the recipe allows, the most probable first.
@@ -120,18 +67,6 @@ impl ForwardPass {
             one.mask_iou = Some(iou);
         }
     }
-}
-
-/// The rectangles in the lists `of_image`, one list for each image of the batch, as regions.
-fn regions_of<T>(of_image: &[Vec<T>], bounds: impl Fn(&T) -> Bounds) -> Vec<Region> {
-    let of_one = |(image, list): (usize, &Vec<T>)| -> Vec<Region> {
-        let region = |one| Region {
-            image,
-            bounds: bounds(one),
-        };
-        list.iter().map(region).collect()
-    };
-    of_image.iter().enumerate().flat_map(of_one).collect()
 }
 
 /// The predictions for the regions of an image.

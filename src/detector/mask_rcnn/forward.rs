@@ -2,10 +2,9 @@
 //! come. Losses and detections start from it.
 
 use super::proposing::{Anchors, ProposalCount, scored_proposals};
-use crate::graph::mask_rcnn::{
-    AnchorPredictions, Branch, IouPredictions, LEVELS, MaskRcnn, Region,
-};
-use crate::ops::{self, Bounds};
+use crate::graph::mask_rcnn::{AnchorPredictions, Branch, LEVELS, MaskRcnn};
+use crate::graph::regional::{IouPredictions, Region, of_own_class};
+use crate::ops::Bounds;
 use crate::tensor::{Map, Tape, Tensor2};
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -130,17 +129,4 @@ pub(super) struct OwnMasks {
     pub coarse: Option<Tensor2>,
     /// Their predicted IoU; none without an IoU head.
     pub iou: Option<IouPredictions>,
-}
-
-/// The channel of each region's own class, of a map with one for each class: `[R * pixels, 1]`.
-///
-/// Panics unless there is a class for every region.
-pub(super) fn of_own_class(tape: &mut Tape, masks: &Map, classes: &[usize]) -> Tensor2 {
-    assert_eq!(classes.len(), masks.batch, "a class for every region");
-    let columns: Vec<usize> = classes
-        .iter()
-        .flat_map(|class| std::iter::repeat_n(*class, masks.pixels()))
-        .collect();
-    let rows: Vec<usize> = (0..columns.len()).collect();
-    ops::pick(tape, &masks.data, &rows, &columns, 1)
 }

@@ -1,7 +1,6 @@
 //! Table `[model.loss]` of a Mask R-CNN: the weights of the losses, and what they sample.
 
-use super::matching::Matcher;
-use super::sampling::SampleSize;
+use crate::detector::by_region::{Matcher, SampleSize};
 use crate::graph::mask_rcnn::Rules;
 use crate::registry::{Check, Checked, MOST_WEIGHT};
 use schemars::JsonSchema;

@@ -6,13 +6,9 @@ mod criterion;
 mod detecting;
 mod forward;
 mod loss;
-mod matching;
-mod objects;
 mod output;
-mod planes;
 mod proposing;
 mod regions;
-mod sampling;
 mod views;
 
 use crate::detector::test_views::union;
@@ -27,9 +23,9 @@ use forward::ForwardPass;
 use output::MaskRcnnOutput;
 use std::sync::OnceLock;
 
+pub use crate::detector::by_region::SampleOrder;
 pub use config::MaskRcnnTable;
 pub use loss::LossConfig;
-pub use sampling::SampleOrder;
 
 /// Its row in the registry.
 pub(super) const ENTRY: Entry<Box<dyn DetectorConfig>> = Entry {

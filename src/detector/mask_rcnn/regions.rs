@@ -1,8 +1,9 @@
 //! The heads of Mask R-CNN for methods that compare what they say of regions.
 
-use super::forward::{ForwardPass, Stage, of_own_class};
+use super::forward::{ForwardPass, Stage};
 use crate::detector::{HeadKind, Region, RegionDetection, RegionHeads, RegionPredictions};
 use crate::graph::mask_rcnn::Branch;
+use crate::graph::regional::of_own_class;
 use crate::ops::{self, Bounds};
 use crate::tensor::{Map, Tape, Tensor2};
 

@@ -2,6 +2,7 @@
 
 use super::loss::tests::published as published_loss;
 use super::*;
+use crate::detector::by_region::drawn::{SIZES, part, picture, targets};
 use crate::detector::{
     CandidateChoice, EmptyImage, MaskLoss, MaskQuality, Part, Score, Selection, Targets,
 };
@@ -13,25 +14,9 @@ use crate::nn::params::{bits_of, move_to, reference_gradient};
 use crate::ops::check::{on_every_place, with_threads};
 use crate::ops::golden;
 use crate::rng::Stream;
-use crate::structures::{Mask, Picture};
 use crate::tensor::{Grads, Place, Tensor2};
-use std::borrow::Cow;
 
 const CLASSES: usize = 3;
-const SIZES: [(usize, usize); 2] = [(96, 128), (96, 160)];
-/// Class, centre x, y and radius x, y of the ellipses of each picture.
-const OBJECTS: [&[(usize, [f64; 4])]; 2] = [
-    &[
-        (0, [40.0, 40.0, 25.0, 18.0]),
-        (2, [90.0, 60.0, 12.0, 30.0]),
-        (1, [20.0, 80.0, 9.0, 8.0]),
-    ],
-    &[
-        (1, [60.0, 50.0, 40.0, 30.0]),
-        (2, [130.0, 30.0, 15.0, 15.0]),
-    ],
-];
-
 /// The small network of the script.
 fn config(semantics: Semantics) -> MaskRcnnConfig {
     let mut config = MaskRcnnConfig {
@@ -82,60 +67,6 @@ fn detector(semantics: Semantics) -> MaskRcnnDetector {
     let network = MaskRcnn::new(&config(semantics), CLASSES, &mut Stream::new(0, "m"));
     MaskRcnnDetector::new(network.expect("torchvision's weights"), loss())
         .sampling(SampleOrder::First)
-}
-
-fn splitmix(index: u64) -> u64 {
-    const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-    let z = index.wrapping_mul(STEP).wrapping_add(STEP);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
-
-fn picture(number: usize) -> Picture {
-    let (height, width) = SIZES[number];
-    let byte = |i: usize| {
-        let (y, x, colour) = (i / 3 / width / 8, i / 3 % width / 8, i % 3);
-        let index = ((number * 100 + y) * 100 + x) * 3 + colour;
-        (splitmix(index as u64) >> 56) as u8
-    };
-    Picture::new(height, width, (0..height * width * 3).map(byte).collect())
-}
-
-/// The objects of picture `number`, padded to `width` columns.
-fn targets(number: usize, width: usize) -> Targets<'static> {
-    let (height, own) = SIZES[number];
-    let mask = |[cx, cy, rx, ry]: [f64; 4]| {
-        let inside = |i: usize| {
-            let (x, y) = ((i % width) as f64 + 0.5, (i / width) as f64 + 0.5);
-            let distance = ((x - cx) / rx).powi(2) + ((y - cy) / ry).powi(2);
-            u8::from(i % width < own && distance <= 1.0)
-        };
-        Cow::Owned(Mask::new(
-            height,
-            width,
-            (0..height * width).map(inside).collect(),
-        ))
-    };
-    Targets {
-        classes: OBJECTS[number].iter().map(|(class, _)| *class).collect(),
-        masks: OBJECTS[number]
-            .iter()
-            .map(|(_, shape)| mask(*shape))
-            .collect(),
-        ..Targets::default()
-    }
-}
-
-fn part<'a>(targets: &'a [Targets<'a>], empty_image: EmptyImage) -> Part<'a> {
-    Part {
-        images: 0..targets.len(),
-        targets,
-        origin: Default::default(),
-        mask_loss: MaskLoss::default(),
-        empty_image,
-        background: Default::default(),
-    }
 }
 
 /// The terms, the total and the gradients of a training step on both pictures.

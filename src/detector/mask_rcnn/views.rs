@@ -10,11 +10,14 @@
 //! `roi_heads/test_mixins.py`. The levels of all views are in memory at the same time.
 
 use super::MaskRcnnDetector;
-use super::detecting::{Found, REGION_WEIGHTS, best};
+use super::detecting::{REGION_WEIGHTS, best};
 use super::forward::ForwardPass;
+use super::output::pasting;
+use crate::detector::by_region::Found;
 use crate::detector::quality::of_foreground;
 use crate::detector::{Detector, Judged, TestView, ViewsRule};
-use crate::graph::mask_rcnn::{Branch, IouPredictions, Region};
+use crate::graph::mask_rcnn::Branch;
+use crate::graph::regional::{IouPredictions, Region};
 use crate::ops::{self, Bounds, Foreground, paste_mask, suppress};
 use crate::structures::Mask;
 use crate::tensor::Tape;
@@ -77,13 +80,13 @@ pub(super) fn judge(
     for (one, iou) in found.iter_mut().zip(ious) {
         one.mask_iou = Some(iou);
     }
-    let head = model.config().iou_head;
+    let pasting = pasting(model);
     let judged = |one: &Found| {
         let pasted = paste_mask(&one.mask, side, one.bounds, rule.size, model.rules().paste);
         let bits = pasted.iter().map(|p| u8::from(*p >= rule.mask_threshold));
         let mask = Mask::new(rule.size.0, rule.size.1, bits.collect());
-        let judged = one.judged(head, mask);
-        match head.scores_masks() {
+        let judged = pasting.judged(one, one.bounds, mask);
+        match pasting.scores_masks {
             true => judged,
             false => Judged {
                 mask_quality: quality(&one.mask),

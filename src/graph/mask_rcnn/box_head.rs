@@ -6,9 +6,9 @@
 
 use super::config::HeadConfig;
 use super::semantics::{Rules, Semantics};
+use crate::graph::regional::{as_rows, over_pixels};
 use crate::nn::Linear;
-use crate::nn::params::{Param, ParamKind, Parameters, join};
-use crate::ops;
+use crate::nn::params::{Param, Parameters, join};
 use crate::rng::Stream;
 use crate::tensor::{Map, Tape, Tensor2};
 
@@ -55,16 +55,13 @@ impl HiddenLayers {
             Semantics::Mmdetection => Linear::projection(inputs, hidden, rng),
         };
         let (mut fc1, fc2) = (fully(inputs), fully(hidden));
-        let weight = fc1.weight.value.values().to_vec();
-        let shape = [hidden, channels, side, side];
-        fc1.weight = Param::new(ParamKind::Weight, weight, hidden, inputs, &shape);
+        fc1.weight = over_pixels(fc1.weight, side, channels);
         Self { fc1, fc2 }
     }
 
     /// Regions of P x P bins -> `[R, H]`.
     pub(super) fn forward(&self, tape: &mut Tape, regions: &Map) -> Tensor2 {
-        let columns = regions.pixels() * regions.channels();
-        let rows = ops::reshape(tape, &regions.data, regions.batch, columns);
+        let rows = as_rows(tape, regions);
         let hidden = self.fc1.forward_relu(tape, &rows);
         self.fc2.forward_relu(tape, &hidden)
     }

@@ -7,6 +7,7 @@ use super::semantics::{Rules, Semantics};
 use crate::graph::backbone::BackboneConfig;
 use crate::graph::bounds::{DEVIATIONS, HIDDEN_WIDTHS, LAYERS, LENGTHS, WIDTHS, check_parameters};
 use crate::graph::input::ChannelOrder;
+use crate::graph::regional::ScoringSizes;
 use crate::registry::{Check, Checked};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -152,6 +153,18 @@ impl Checked for MaskRcnnConfig {
         check.within("backbone", |check| self.backbone.check(check));
         if check.refusals() == before {
             check_parameters(check, &self.parts());
+        }
+    }
+}
+
+impl HeadConfig {
+    /// The sizes of a scoring IoU head for regions of `channels` channels.
+    pub(super) fn scoring(&self, channels: usize) -> ScoringSizes {
+        ScoringSizes {
+            channels,
+            side: self.mask_side,
+            width: self.mask_width,
+            hidden: self.width,
         }
     }
 }

@@ -1,15 +1,13 @@
-//! Feature pyramid, <https://arxiv.org/abs/1612.03144>: every map of the backbone gets the context of the coarser ones.
+//! The levels of Mask R-CNN: a feature pyramid ([`Pyramid`]) over all stages, and one level more.
 //!
-//! `$$ q_i = \mathrm{lateral}_i(\mathrm{res}_i) + \mathrm{up}(q_{i+1}), \qquad p_i = \mathrm{output}_i(q_i), \qquad
-//!    p_6 = \text{every other pixel of } p_5 $$`
+//! `$$ p_6 = \text{every other pixel of } p_5 $$`
 //!
-//! Shapes: res2 to res5 with their channels -> p2 to p6 with C channels. The lateral layers are 1x1, the outputs 3x3
-//! convolutions with bias, without norm or activation. `up` copies the nearest pixel.
+//! Shapes: res2 to res5 with their channels -> p2 to p6 with C channels.
 
 use super::semantics::{Rules, Semantics};
 use crate::graph::backbone::STAGES;
-use crate::nn::Conv2d;
-use crate::nn::params::{Param, Parameters, join};
+use crate::graph::regional::{Pyramid, PyramidStart};
+use crate::nn::params::{Param, Parameters};
 use crate::ops::{self, Window};
 use crate::rng::Stream;
 use crate::tensor::{Map, Tape};
@@ -24,12 +22,9 @@ const EVERY_OTHER: Window = Window {
     padding: 0,
 };
 
-/// The layers of p2 to p5, from fine to coarse.
+/// The layers of p2 to p5.
 #[derive(Clone, Debug)]
-pub(super) struct Fpn {
-    lateral: Vec<Conv2d>,
-    output: Vec<Conv2d>,
-}
+pub(super) struct Fpn(Pyramid);
 
 impl Fpn {
     /// A pyramid of `width` channels over maps of these `channels`.
@@ -39,53 +34,25 @@ impl Fpn {
         width: usize,
         rng: &mut Stream,
     ) -> Self {
-        let mut layer = |from: usize, kernel: usize| match rules.start {
-            Semantics::Detectron2 | Semantics::Torchvision => {
-                Conv2d::caffe2_xavier(from, width, kernel, true, rng)
-            }
-            Semantics::Mmdetection => Conv2d::xavier(from, width, kernel, rng),
+        let start = match rules.start {
+            Semantics::Detectron2 | Semantics::Torchvision => PyramidStart::Caffe2Xavier,
+            Semantics::Mmdetection => PyramidStart::Xavier,
         };
-        let lateral = channels.map(|from| layer(from, 1));
-        let output = channels.map(|_| layer(width, 3));
-        Self {
-            lateral: lateral.into(),
-            output: output.into(),
-        }
+        Self(Pyramid::new(start, &channels, width, rng))
     }
 
     /// res2 to res5 -> p2 to p6.
     pub(super) fn forward(&self, tape: &mut Tape, features: &[Map; STAGES]) -> [Map; LEVELS] {
-        let mut levels: Vec<Map> = Vec::with_capacity(LEVELS);
-        let mut above: Option<Map> = None;
-        let stages = features.iter().zip(self.lateral.iter().zip(&self.output));
-        for (map, (lateral, output)) in stages.rev() {
-            let own = lateral.forward(tape, map);
-            let merged = match &above {
-                Some(coarse) => {
-                    ops::resize_nearest(tape, coarse, own.height, own.width, Some(&own))
-                }
-                None => own,
-            };
-            let level = output.forward(tape, &merged);
-            if above.is_none() {
-                levels.push(ops::max_pool(tape, &level, EVERY_OTHER));
-            }
-            levels.push(level);
-            above = Some(merged);
-        }
-        levels.reverse();
+        let mut levels = self.0.forward(tape, features);
+        let coarsest = levels.last().expect("a level of every stage");
+        levels.push(ops::max_pool(tape, coarsest, EVERY_OTHER));
         levels.try_into().expect("one level of every stage and p6")
     }
 }
 
 impl Parameters for Fpn {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
-        // The names count the stages from res2.
-        let layers = self.lateral.iter_mut().zip(&mut self.output);
-        for (stage, (lateral, output)) in (2..).zip(layers) {
-            lateral.parameters(&join(prefix, &format!("fpn_lateral{stage}")), visit);
-            output.parameters(&join(prefix, &format!("fpn_output{stage}")), visit);
-        }
+        self.0.parameters(prefix, visit);
     }
 }
 

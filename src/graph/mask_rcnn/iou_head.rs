@@ -3,49 +3,25 @@
 //! | kind | reads | predicts |
 //! |---|---|---|
 //! | `flat` (PAIS) | the features before the doubling of the mask head, as one row | a logit, whatever the class |
-//! | `scoring` (Mask Scoring R-CNN, <https://arxiv.org/abs/1903.00241>) | the region's features, and the probabilities of its mask as one channel more | a number for each class |
+//! | `scoring` (Mask Scoring R-CNN) | the region's features and its mask ([`ScoringHead`]) | a number for each class |
 //!
 //! Shapes: R regions of P x P bins, masks of 2 P x 2 P, W channels of the mask head, H hidden features, K classes.
-//! Sources: hujiecpp/PAIS 3f3e24d, `fcn_mask_head_iou.py`; youngwanLEE/centermask2 6adabd6, `maskiou_head.py`. The
-//! gradient of a prediction reaches the mask that it is about in `scoring`, as it does there.
+//! Source of `flat`: hujiecpp/PAIS 3f3e24d, `fcn_mask_head_iou.py`.
 
-use super::channels::joined_channels;
 use super::config::HeadConfig;
 use super::head_kinds::IouHeadKind;
-use super::mask_predictions::{DOUBLING, MaskPredictions};
-use crate::nn::params::{Param, ParamKind, Parameters, join};
-use crate::nn::{Conv2d, Linear, init};
-use crate::ops::{self, Window};
+use super::mask_predictions::MaskPredictions;
+use crate::graph::regional::{IouPredictions, ScoringHead, as_rows, over_pixels};
+use crate::nn::Linear;
+use crate::nn::params::{Param, Parameters, join};
 use crate::rng::Stream;
 use crate::tensor::{Map, Tape, Tensor2};
-
-/// The number of convolutions of the scoring head; the last one halves both sides.
-pub(super) const SCORING_CONVS: usize = 4;
-/// The deviation of the initial weights of the scoring head's predictor.
-const DEVIATION: f64 = 0.01;
-/// The pool that brings a mask to the bins of its region.
-const HALVING: Window = Window {
-    kernel: DOUBLING,
-    stride: DOUBLING,
-    padding: 0,
-};
-/// The side of the scoring head's kernels.
-const KERNEL: usize = 3;
 
 /// A head of one of the two kinds.
 #[derive(Clone, Debug)]
 pub(super) enum IouHead {
     Flat(Box<FlatHead>),
     Scoring(Box<ScoringHead>),
-}
-
-/// The predicted IoU of the masks of some regions.
-#[derive(Clone, Debug)]
-pub enum IouPredictions {
-    /// Logits, `[R, 1]`: the IoU is their sigmoid.
-    Logits(Tensor2),
-    /// The numbers for each region's own class, `[R, 1]`, of which only those in [0, 1] can be an IoU.
-    Values(Tensor2),
 }
 
 impl IouHead {
@@ -61,7 +37,7 @@ impl IouHead {
             IouHeadKind::None => None,
             IouHeadKind::Flat => Some(Self::Flat(Box::new(FlatHead::new(config, rng)))),
             IouHeadKind::Scoring => {
-                let head = ScoringHead::new(config, channels, classes, rng);
+                let head = ScoringHead::new(config.scoring(channels), classes, rng);
                 Some(Self::Scoring(Box::new(head)))
             }
         }
@@ -77,28 +53,8 @@ impl IouHead {
     ) -> IouPredictions {
         match self {
             Self::Flat(head) => IouPredictions::Logits(head.forward(tape, &masks.features)),
-            Self::Scoring(head) => {
-                let logits = &masks.logits;
-                let probabilities = ops::logistic(tape, own);
-                let mask = Map::new(probabilities, logits.batch, logits.height, logits.width);
-                let mask = ops::max_pool(tape, &mask, HALVING);
-                let all = head.forward(tape, &masks.regions, &mask);
-                let rows: Vec<usize> = (0..classes.len()).collect();
-                IouPredictions::Values(ops::pick(tape, &all, &rows, classes, 1))
-            }
+            Self::Scoring(head) => head.forward(tape, &masks.regions, own, classes),
         }
-    }
-}
-
-impl IouPredictions {
-    /// The predicted IoU of every region, in [0, 1].
-    pub fn values(&self) -> Vec<f32> {
-        let value = |found: f32| match self {
-            Self::Logits(_) => ops::sigmoid(found),
-            Self::Values(_) => found.clamp(0.0, 1.0),
-        };
-        let (Self::Logits(found) | Self::Values(found)) = self;
-        found.host_values().iter().copied().map(value).collect()
     }
 }
 
@@ -146,85 +102,6 @@ impl Parameters for FlatHead {
     }
 }
 
-/// Four convolutions, two linear layers, and a predictor.
-#[derive(Clone, Debug)]
-pub(super) struct ScoringHead {
-    convs: Vec<Conv2d>,
-    hidden: [Linear; 2],
-    predictor: Linear,
-}
-
-impl ScoringHead {
-    /// The initial values are those of the source.
-    fn new(config: &HeadConfig, channels: usize, classes: usize, rng: &mut Stream) -> Self {
-        let (width, outputs) = (config.mask_width, config.width);
-        let convs = (1..=SCORING_CONVS).map(|number| {
-            let inputs = if number == 1 { channels + 1 } else { width };
-            let stride = if number == SCORING_CONVS { DOUBLING } else { 1 };
-            let area = KERNEL * KERNEL;
-            let weight = init::kaiming_normal(area * width, area * inputs * width, rng);
-            let bias = Some(vec![0.0; width]);
-            Conv2d::from_values(inputs, width, KERNEL, stride, weight, bias)
-        });
-        let convs = convs.collect();
-        let side = scoring_side(config);
-        let mut fully = |inputs: usize| {
-            let weight = init::kaiming_normal(outputs, inputs * outputs, rng);
-            Linear::from_values(inputs, outputs, weight, vec![0.0; outputs])
-        };
-        let mut hidden = [fully(side * side * width), fully(outputs)];
-        hidden[0].weight = over_pixels(hidden[0].weight.clone(), side, width);
-        Self {
-            convs,
-            hidden,
-            predictor: Linear::normal(outputs, classes, DEVIATION, rng),
-        }
-    }
-
-    /// Regions and their masks of as many bins, with one channel -> a number for each class, `[R, K]`.
-    fn forward(&self, tape: &mut Tape, regions: &Map, masks: &Map) -> Tensor2 {
-        let mut x = joined_channels(tape, regions, masks);
-        for conv in &self.convs {
-            x = conv.forward_relu(tape, &x);
-        }
-        let mut rows = as_rows(tape, &x);
-        for layer in &self.hidden {
-            rows = layer.forward_relu(tape, &rows);
-        }
-        self.predictor.forward(tape, &rows)
-    }
-}
-
-impl Parameters for ScoringHead {
-    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
-        for (number, conv) in (1..).zip(&mut self.convs) {
-            conv.parameters(&join(prefix, &format!("maskiou_fcn{number}")), visit);
-        }
-        for (number, layer) in (1..).zip(&mut self.hidden) {
-            layer.parameters(&join(prefix, &format!("maskiou_fc{number}")), visit);
-        }
-        self.predictor.parameters(&join(prefix, "maskiou"), visit);
-    }
-}
-
-/// Pixels along a side after the convolutions of the scoring head.
-pub(super) fn scoring_side(config: &HeadConfig) -> usize {
-    config.mask_side.div_ceil(DOUBLING)
-}
-
-/// The weight of a linear layer over all pixels of a map, whose channels come first in files.
-fn over_pixels(weight: Param, side: usize, channels: usize) -> Param {
-    let values = weight.value.values().to_vec();
-    let (outputs, inputs) = (weight.value.rows(), weight.value.columns());
-    let shape = [outputs, channels, side, side];
-    Param::new(ParamKind::Weight, values, outputs, inputs, &shape)
-}
-
-/// One row for each image of a map.
-fn as_rows(tape: &mut Tape, map: &Map) -> Tensor2 {
-    ops::reshape(tape, &map.data, map.batch, map.pixels() * map.channels())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::region_heads::tests::{CLASSES_OF_REGIONS, compared, heads, regions};
@@ -244,17 +121,5 @@ mod tests {
                 });
             }
         }
-    }
-
-    #[test]
-    fn a_prediction_is_an_iou() {
-        let found = || Tensor2::constant(vec![-3.0, 0.0, 0.4, 7.0], 4, 1);
-        assert_eq!(
-            IouPredictions::Values(found()).values(),
-            [0.0, 0.0, 0.4, 1.0]
-        );
-        let logits = IouPredictions::Logits(found()).values();
-        assert_eq!(logits[1], 0.5);
-        assert!(logits[0] < 0.05 && logits[3] > 0.99, "{logits:?}");
     }
 }

@@ -4,9 +4,6 @@
 
 use crate::tensor::Map;
 
-/// The factor between the bins of a region and the pixels of its mask, along a side.
-pub const DOUBLING: usize = 2;
-
 /// The predictions for the masks of some regions.
 #[derive(Clone, Debug)]
 pub struct MaskPredictions {

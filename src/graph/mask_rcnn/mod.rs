@@ -8,7 +8,6 @@
 mod anchors;
 mod auxiliary;
 mod box_head;
-mod channels;
 mod config;
 mod fpn;
 mod head_kinds;
@@ -25,6 +24,7 @@ mod rpn;
 mod semantics;
 
 use crate::graph::input::Normaliser;
+use crate::graph::regional::{DOUBLING, IouPredictions, Region};
 use crate::graph::trunk::Trunk;
 use crate::graph::weights::{self, AUXILIARY};
 use crate::nn::params::{Param, Parameters, join};
@@ -43,8 +43,7 @@ pub(crate) use config::tests::published;
 pub use config::{DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig};
 pub use fpn::LEVELS;
 pub use head_kinds::{Branches, IouHeadKind, MaskHeadKind};
-pub use iou_head::IouPredictions;
-pub use mask_predictions::{DOUBLING, MaskPredictions};
+pub use mask_predictions::MaskPredictions;
 pub use points::RulesConfig;
 pub use rpn::AnchorPredictions;
 pub use semantics::{LowQuality, Rules, Semantics};
@@ -82,15 +81,6 @@ pub enum HeadKind {
     Box,
     /// That of masks.
     Mask,
-}
-
-/// A region of an image.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Region {
-    /// The number of the image in the batch.
-    pub image: usize,
-    /// The rectangle in pixels of the input.
-    pub bounds: Bounds,
 }
 
 impl MaskRcnn {

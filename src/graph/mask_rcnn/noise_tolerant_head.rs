@@ -9,9 +9,9 @@
 //! up' are transposed convolutions, the first one followed by a ReLU. z is the mask; both z and `$z_c$` have a loss.
 //! Source: zhenyuw16/noisyboundaries 0c83823, `fcn_mask_head_ntm.py`, with its initial values.
 
-use super::channels::joined_channels;
 use super::config::HeadConfig;
-use super::mask_predictions::{DOUBLING, MaskPredictions};
+use super::mask_predictions::MaskPredictions;
+use crate::graph::regional::{DOUBLING, joined_channels};
 use crate::nn::params::{Param, Parameters, join};
 use crate::nn::{Conv2d, ConvTranspose2d};
 use crate::rng::Stream;

@@ -2,11 +2,10 @@
 
 use super::config::MaskRcnnConfig;
 use super::head_kinds::{IouHeadKind, MaskHeadKind};
-use super::iou_head::{SCORING_CONVS, scoring_side};
-use super::mask_predictions::DOUBLING;
 use super::noise_tolerant_head::COARSE_CONVS;
 use crate::graph::Operations;
 use crate::graph::operations::{convolution, product};
+use crate::graph::regional::DOUBLING;
 
 impl MaskRcnnConfig {
     /// The operations for one picture of `classes` object classes whose input has `height` x `width` pixels, and of
@@ -97,23 +96,13 @@ impl MaskRcnnConfig {
     /// Those of the IoU head for `masks` masks.
     fn iou_operations(&self, masks: usize, classes: usize) -> f64 {
         let (heads, width) = (&self.heads, self.heads.mask_width);
-        let bins = masks * heads.mask_side.pow(2);
         match self.iou_head {
             IouHeadKind::None => 0.0,
             IouHeadKind::Flat => {
                 product(masks, heads.mask_side.pow(2) * width, heads.width)
                     + product(masks, heads.width, 1)
             }
-            IouHeadKind::Scoring => {
-                let halved = scoring_side(heads).pow(2);
-                let inner = (SCORING_CONVS - 2) as f64;
-                convolution(bins, 3, self.fpn_width + 1, width)
-                    + inner * convolution(bins, 3, width, width)
-                    + convolution(masks * halved, 3, width, width)
-                    + product(masks, halved * width, heads.width)
-                    + product(masks, heads.width, heads.width)
-                    + product(masks, heads.width, classes)
-            }
+            IouHeadKind::Scoring => heads.scoring(self.fpn_width).operations(masks, classes),
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use super::config::MaskRcnnConfig;
 use super::head_kinds::{Branches, IouHeadKind, MaskHeadKind};
-use super::iou_head::{SCORING_CONVS, scoring_side};
-use super::mask_predictions::DOUBLING;
 use super::noise_tolerant_head::COARSE_CONVS;
 use crate::graph::bounds::Part;
 use crate::graph::parameters::{layer, weights};
+use crate::graph::regional::DOUBLING;
 
 /// The side of the kernels.
 const KERNEL: usize = 3;
@@ -84,13 +83,7 @@ impl MaskRcnnConfig {
             IouHeadKind::Flat => {
                 layer(heads.mask_side.pow(2) * width, heads.width) + layer(heads.width, 1)
             }
-            IouHeadKind::Scoring => {
-                let convolution = |inputs: usize| layer(KERNEL * KERNEL * inputs, width);
-                convolution(self.fpn_width + 1)
-                    + (SCORING_CONVS - 1) as f64 * convolution(width)
-                    + layer(scoring_side(heads).pow(2) * width, heads.width)
-                    + layer(heads.width, heads.width)
-            }
+            IouHeadKind::Scoring => heads.scoring(self.fpn_width).parameters(),
         }
     }
 }

@@ -4,8 +4,9 @@
 //! Shapes: R regions of P x P bins -> logits of 2 P x 2 P for each of K classes.
 
 use super::config::HeadConfig;
-use super::mask_predictions::{DOUBLING, MaskPredictions};
+use super::mask_predictions::MaskPredictions;
 use super::semantics::{Rules, Semantics};
+use crate::graph::regional::DOUBLING;
 use crate::nn::params::{Param, Parameters, join};
 use crate::nn::{Conv2d, ConvTranspose2d, init};
 use crate::rng::Stream;

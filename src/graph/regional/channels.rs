@@ -8,7 +8,7 @@ use crate::tensor::{Map, Tape};
 /// The channels of `first`, then those of `second`.
 ///
 /// Panics unless the maps have one size.
-pub(super) fn joined_channels(tape: &mut Tape, first: &Map, second: &Map) -> Map {
+pub(in crate::graph) fn joined_channels(tape: &mut Tape, first: &Map, second: &Map) -> Map {
     let size = |map: &Map| (map.batch, map.height, map.width);
     assert_eq!(size(first), size(second), "maps of one size");
     let (pixels, channels) = (first.data.rows(), first.channels() + second.channels());

@@ -1,6 +1,7 @@
 //! A network's values under other programs' names: for `transformers`, with the constants that it stores beside them;
-//! of a Mask R-CNN for torchvision or detectron2.
+//! of a Mask R-CNN for torchvision or detectron2, of a CenterMask for CenterMask2.
 
+use super::centermask::CenterMaskNames;
 use super::extra_heads::head_of;
 use super::fit::Names;
 use super::hugging_face::{CLASS_WEIGHTS, names};
@@ -82,15 +83,32 @@ pub fn export(network: &mut dyn Parameters) -> Result<Vec<u8>> {
 /// # Errors
 /// The values of a network cannot cause any.
 pub fn export_mask_rcnn(network: &mut dyn Parameters, names: &MaskRcnnNames) -> Result<Vec<u8>> {
+    written(network, names, |ours| head_of(ours).is_none())
+}
+
+/// The content of a safetensors file with the values of `network`, a [`crate::graph::centermask::CenterMask`], under
+/// CenterMask2's names.
+///
+/// # Errors
+/// The values of a network cannot cause any.
+pub fn export_centermask(network: &mut dyn Parameters) -> Result<Vec<u8>> {
+    written(network, &CenterMaskNames::default(), |_| true)
+}
+
+/// The content of a safetensors file with those values of `network` whose own names `is_written` takes.
+fn written(
+    network: &mut dyn Parameters,
+    names: &dyn Names,
+    is_written: impl Fn(&str) -> bool,
+) -> Result<Vec<u8>> {
     let mut arrays: BTreeMap<String, Array> = BTreeMap::new();
     network.parameters("", &mut |ours, param| {
-        if head_of(ours).is_some() {
-            return;
+        if is_written(ours) {
+            let source = names.origin(ours);
+            let (shape, values) = source.stored(param);
+            let name = source.names.into_iter().next().expect("one array");
+            arrays.insert(name, Array::floats(shape, &values));
         }
-        let source = names.origin(ours);
-        let (shape, values) = source.stored(param);
-        let name = source.names.into_iter().next().expect("one array");
-        arrays.insert(name, Array::floats(shape, &values));
     });
     file(&arrays)
 }

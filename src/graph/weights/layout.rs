@@ -1,6 +1,7 @@
 //! Recognises the naming of a file's arrays, and chooses one of several networks in a file.
 
 use super::arrays::Arrays;
+use super::centermask::{self, CenterMaskNames};
 use super::fit::{ArraySource, Names};
 use super::mask_rcnn::MaskRcnnNames;
 use super::{hugging_face, mask_rcnn, torchvision};
@@ -39,6 +40,8 @@ pub enum Layout {
     Torchvision,
     /// The names of a Mask R-CNN.
     MaskRcnn(MaskRcnnNames),
+    /// The names of a CenterMask.
+    CenterMask(CenterMaskNames),
 }
 
 impl Layout {
@@ -54,6 +57,9 @@ impl Layout {
         }
         if let Some(names) = MaskRcnnNames::of(arrays, part)? {
             return Ok(Self::MaskRcnn(names));
+        }
+        if let Some(names) = CenterMaskNames::of(arrays, part)? {
+            return Ok(Self::CenterMask(names));
         }
         let prefixes: Vec<String> = arrays
             .entries()
@@ -76,9 +82,10 @@ impl Layout {
         };
         let chosen = match (&prefixes[..], part) {
             ([], None) => bail!(
-                "{shown}: these are not the names of a Mask2Former or a Mask R-CNN: there is neither `{MARK}` nor `{}` nor `{}`",
+                "{shown}: these are not the names of a Mask2Former, a Mask R-CNN or a CenterMask: there is neither `{MARK}` nor `{}` nor `{}` nor `{}`",
                 hugging_face::MARK,
-                mask_rcnn::TORCHVISION_MARK
+                mask_rcnn::TORCHVISION_MARK,
+                centermask::MARK
             ),
             ([], Some(part)) => bail!("{shown}: contains no network `{part}`"),
             ([only], None) => only,
@@ -114,16 +121,17 @@ impl Layout {
         }
     }
 
-    /// The number of classes of the network in the file, whose class head has one output more; `None` where
+    /// The number of classes of the network in the file, whose class head may have one output more; `None` where
     /// there is no such head.
     pub fn classes(&self, arrays: &Arrays) -> Option<usize> {
-        let head = match self {
-            Self::MaskRcnn(_) => mask_rcnn::CLASS_HEAD,
-            _ => CLASS_HEAD,
+        let (head, others) = match self {
+            Self::MaskRcnn(_) => (mask_rcnn::CLASS_HEAD, 1),
+            Self::CenterMask(_) => (centermask::CLASS_HEAD, 0),
+            _ => (CLASS_HEAD, 1),
         };
         let ArraySource { names, .. } = self.origin(head);
         let outputs = *arrays.get(names.first()?)?.shape.first()?;
-        outputs.checked_sub(1).filter(|classes| *classes > 0)
+        outputs.checked_sub(others).filter(|classes| *classes > 0)
     }
 
     /// For people.
@@ -136,6 +144,7 @@ impl Layout {
             Self::HuggingFace => "transformers' names".into(),
             Self::Torchvision => "torchvision's names".into(),
             Self::MaskRcnn(names) => names.describe(),
+            Self::CenterMask(names) => names.describe(),
         }
     }
 }
@@ -147,6 +156,7 @@ impl Names for Layout {
             Self::HuggingFace => ArraySource::stacked(hugging_face::names(ours)),
             Self::Torchvision => ArraySource::plain(torchvision::name(ours)),
             Self::MaskRcnn(names) => names.origin(ours),
+            Self::CenterMask(names) => names.origin(ours),
         }
     }
 
@@ -177,6 +187,7 @@ impl Names for Layout {
                 .starts_with(torchvision::CLASSIFIER)
                 .then_some("the classifier"),
             Self::MaskRcnn(names) => names.ignores(name),
+            Self::CenterMask(names) => names.ignores(name),
         }
     }
 }

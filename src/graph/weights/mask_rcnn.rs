@@ -21,8 +21,9 @@ use super::arrays::Arrays;
 use super::class_rows::{ClassRows, may_be_by_id};
 use super::extra_heads::AUXILIARY;
 use super::fit::{ArraySource, Names, RowOrder};
+use super::prefix::{MOMENTS, prefix_of};
 use super::torchvision;
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 /// A parameter that every Mask R-CNN has, here and in both forms of torchvision.
 const OWN_MARK: &str = "proposal_generator.rpn_head.conv.weight";
@@ -32,10 +33,6 @@ const RELEASED_MARK: &str = "rpn.head.conv.weight";
 pub(super) const CLASS_HEAD: &str = "roi_heads.box_predictor.cls_score.bias";
 /// The layer over all pixels of a region, which is a linear one in files.
 const FLAT: &str = "roi_heads.box_head.fc1.weight";
-/// The moments of the optimizer in our checkpoints.
-const MOMENTS: &str = "optimizer.";
-/// The default network of a file with several networks.
-const TEACHER: &str = "teacher";
 /// Arrays of detectron2's and torchvision's files that are not parameters.
 const CONSTANTS: [&str; 4] = [
     "pixel_mean",
@@ -74,7 +71,6 @@ impl MaskRcnnNames {
     /// # Errors
     /// It is not clear which network is meant.
     pub(super) fn of(arrays: &Arrays, part: Option<&str>) -> Result<Option<Self>> {
-        let shown = arrays.path().display();
         if part.is_none() {
             for (mark, released) in [(TORCHVISION_MARK, false), (RELEASED_MARK, true)] {
                 if arrays.get(mark).is_some() {
@@ -84,26 +80,7 @@ impl MaskRcnnNames {
                 }
             }
         }
-        let prefixes: Vec<&str> = arrays
-            .entries()
-            .filter_map(|(name, _)| name.strip_suffix(OWN_MARK))
-            .filter(|prefix| !prefix.starts_with(MOMENTS))
-            .collect();
-        if prefixes.is_empty() {
-            return Ok(None);
-        }
-        let wanted = part.unwrap_or(match prefixes.len() {
-            1 => "",
-            _ => TEACHER,
-        });
-        let fits = |prefix: &&&str| prefix.contains(wanted);
-        match &prefixes.iter().filter(fits).collect::<Vec<_>>()[..] {
-            [one] => Ok(Some(Self::Own(one.to_string()))),
-            _ => bail!(
-                "{shown}: which network? The file holds {}; name one after `#`, as in FILE#{TEACHER}",
-                prefixes.join(", ")
-            ),
-        }
+        Ok(prefix_of(arrays, OWN_MARK, part)?.map(Self::Own))
     }
 }
 

@@ -6,7 +6,7 @@
 //! | a folder of `transformers`' Mask2Former | [`hugging_face`] |
 //! | safetensors made of a Mask2Former or PL-DC checkpoint (`recipes/detectron2_to_safetensors.py`) | as here; with a prefix if it contains student and teacher |
 //! | torchvision's Mask R-CNN, of either form of its names | [`mask_rcnn`] |
-//! | safetensors made of a Mask R-CNN of detectron2 | as here |
+//! | safetensors made of a Mask R-CNN of detectron2, or of a CenterMask2 | as here |
 //! | a checkpoint of this program | as here, with the prefix `student.`, `teacher.` or `average.` |
 //! | torchvision's ResNet, for the backbone alone | [`torchvision`] |
 //! | the same from a pickle file of Detectron2 or MSRA | as here, without `backbone.` |
@@ -15,6 +15,7 @@
 //! has an array, but for heads that the networks of other programs do not have ([`extra_heads`]).
 
 mod arrays;
+mod centermask;
 mod class_rows;
 mod export;
 mod extra_heads;
@@ -22,6 +23,7 @@ mod fit;
 mod hugging_face;
 mod layout;
 mod mask_rcnn;
+mod prefix;
 mod torchvision;
 
 use std::path::{Path, PathBuf};
@@ -31,8 +33,9 @@ use anyhow::{Context, Result, ensure};
 use crate::nn::params::Parameters;
 
 pub use arrays::{ArrayEntry, Arrays, SINGLE};
+pub use centermask::CenterMaskNames;
 pub use class_rows::ClassRows;
-pub use export::{export, export_mask_rcnn};
+pub use export::{export, export_centermask, export_mask_rcnn};
 pub use extra_heads::AUXILIARY;
 pub use fit::{ArrayFit, ArraySource, ArrayUse, Fit, Names, RowOrder, load};
 pub use layout::Layout;
@@ -59,12 +62,32 @@ pub fn load_backbone(backbone: &mut dyn Parameters, path: &Path) -> Result<()> {
 /// # Errors
 /// The file cannot be read, or does not fit.
 pub fn load_mask_rcnn(network: &mut dyn Parameters, path: &Path) -> Result<()> {
+    let fits = |layout: &Layout| matches!(layout, Layout::MaskRcnn(_));
+    load_network(network, path, ("mask-rcnn", fits))
+}
+
+/// Sets every parameter of a CenterMask from the safetensors file `path`, or from one network of it, `FILE#NETWORK`,
+/// with CenterMask2's names.
+///
+/// # Errors
+/// The file cannot be read, or does not fit.
+pub fn load_centermask(network: &mut dyn Parameters, path: &Path) -> Result<()> {
+    let fits = |layout: &Layout| matches!(layout, Layout::CenterMask(_));
+    load_network(network, path, ("centermask", fits))
+}
+
+/// Sets every parameter of the network that recipes call `name`, if the layout of the file `path` fits it.
+fn load_network(
+    network: &mut dyn Parameters,
+    path: &Path,
+    (name, fits): (&str, fn(&Layout) -> bool),
+) -> Result<()> {
     let (file, part) = split(path);
     let arrays = Arrays::open(&file).with_context(|| format!("weights `{}`", path.display()))?;
     let layout = Layout::of(&arrays, part.as_deref())?;
     ensure!(
-        matches!(layout, Layout::MaskRcnn(_)),
-        "{}: these are {}; `model.name` is \"mask-rcnn\"",
+        fits(&layout),
+        "{}: these are {}; `model.name` is \"{name}\"",
         arrays.path().display(),
         layout.describe()
     );

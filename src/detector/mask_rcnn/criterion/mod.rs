@@ -10,15 +10,12 @@
 //! ([`EmptyImage`](crate::detector::EmptyImage)): it is then left out of the samples and of all divisors.
 
 mod anchors;
-mod iou;
-mod masks;
 mod regions;
 
 use super::forward::ForwardPass;
 use super::loss::LossConfig;
-use super::objects::Objects;
-use super::sampling::SampleOrder;
-use crate::detector::{Losses, Part, Pending, Targets};
+use crate::detector::by_region::{SampleOrder, Taught, taught};
+use crate::detector::{Losses, Part, Pending};
 use crate::graph::mask_rcnn::MaskRcnnConfig;
 use crate::ops;
 use crate::rng::Stream;
@@ -52,13 +49,6 @@ pub(super) struct Criterion {
     pub order: SampleOrder,
 }
 
-/// An image of a part that teaches something.
-struct Taught<'p> {
-    /// Its number in the batch.
-    image: usize,
-    objects: Objects<'p>,
-}
-
 /// A part whose losses can be computed.
 pub(super) struct StartedPart<'p> {
     pass: &'p ForwardPass,
@@ -76,29 +66,11 @@ impl<'p> StartedPart<'p> {
         part: &'p Part<'p>,
         draws: Stream,
     ) -> Self {
-        assert_eq!(
-            part.targets.len(),
-            part.images.len(),
-            "one list of targets per image"
-        );
-        assert!(
-            part.images.end <= pass.sizes.len(),
-            "image {} of {}",
-            part.images.end,
-            pass.sizes.len()
-        );
-        let nothing = part.targets.iter().all(Targets::is_empty);
-        let images = part.images.clone().zip(part.targets);
-        let images = images.filter(|(_, targets)| part.empty_image.teaches(targets, nothing));
-        let taught = |(image, targets)| Taught {
-            image,
-            objects: Objects::new(targets),
-        };
         Self {
             pass,
             criterion,
             part,
-            images: images.map(taught).collect(),
+            images: taught(part, pass.sizes.len()),
             draws,
         }
     }
@@ -142,11 +114,6 @@ impl Pending for StartedPart<'_> {
             total,
         }
     }
-}
-
-/// The loss of nothing.
-fn zero() -> Tensor2 {
-    Tensor2::constant(vec![0.0], 1, 1)
 }
 
 #[cfg(test)]

@@ -18,13 +18,13 @@
 //!
 //! [`Boundary`]: crate::detector::Boundary
 
-use super::iou::{Pair, iou_loss};
-use super::masks::MaskTargets;
-use super::{StartedPart, zero};
+use super::StartedPart;
+use crate::detector::by_region::{MaskTargets, Pair, iou_loss, zero};
 use crate::detector::mask_rcnn::detecting::REGION_WEIGHTS;
 use crate::detector::mask_rcnn::forward::Stage;
 use crate::detector::{Background, Origin};
-use crate::graph::mask_rcnn::{Branch, Region};
+use crate::graph::mask_rcnn::Branch;
+use crate::graph::regional::Region;
 use crate::ops::{self, Bounds, iou_matrix};
 use crate::tensor::{Tape, Tensor2};
 
