@@ -6,6 +6,8 @@
 //! compute the costs of one part while the CPU assigns the objects of another part.
 
 mod boundary;
+mod by_region;
+pub mod centermask;
 mod choice;
 mod config;
 mod judged;
@@ -45,7 +47,8 @@ pub use test_views::{Merge, TestView, TestViews, ViewsRule};
 pub use mask2former::of_folder;
 
 /// The detectors that a recipe can name.
-pub const DETECTORS: &[Entry<Box<dyn DetectorConfig>>] = &[mask2former::ENTRY, mask_rcnn::ENTRY];
+pub const DETECTORS: &[Entry<Box<dyn DetectorConfig>>] =
+    &[mask2former::ENTRY, mask_rcnn::ENTRY, centermask::ENTRY];
 
 /// A network that finds objects, with its loss.
 pub trait Detector: Parameters + Send {

@@ -1,0 +1,89 @@
+//! The losses of the heads for regions.
+//!
+//! `$$ L_{mask} = \frac1{|F| S^2} \sum_{r \in F} \sum_i w_{ri}\,\mathrm{BCE}(z_{r y_r i}, m_{ri}) $$`
+//!
+//! F are the sampled regions that have to find an object, among the network's own boxes and the objects' own rectangles;
+//! y is its class. Only the mask of that class counts. w is 1, or the weight of a pseudo-mask. The loss of the predicted
+//! IoU is that of a scoring head ([`iou_loss`]). Regions of background teach nothing.
+
+use super::StartedPart;
+use crate::detector::by_region::{MaskTargets, Pair, iou_loss, zero};
+use crate::graph::regional::Region;
+use crate::ops::{Bounds, iou_matrix};
+use crate::tensor::{Tape, Tensor2};
+
+/// The sampled regions of a part that have to find an object.
+#[derive(Default)]
+struct Sampled {
+    regions: Vec<Region>,
+    /// The class of each.
+    classes: Vec<usize>,
+    /// The mask of each object in the region.
+    masks: MaskTargets,
+    /// The share of the object that lies in the region.
+    shares: Vec<f32>,
+}
+
+impl StartedPart<'_> {
+    /// The losses of masks and of their IoU.
+    pub(super) fn region_losses(&mut self, tape: &mut Tape) -> [Tensor2; 2] {
+        let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
+        let kept = self.pass.model.config().detections.kept_train;
+        let boxes = self.pass.boxes(&numbers, kept).into_iter();
+        let candidates = boxes.map(|found| found.iter().map(|one| one.bounds).collect());
+        let sampled = self.sampled(candidates.collect());
+        if sampled.regions.is_empty() {
+            return [zero(), zero()];
+        }
+        let side = self.pass.model.mask_side();
+        let own = self.pass.masks(tape, &sampled.regions, &sampled.classes);
+        let logits = own.logits.host_values();
+        let pixels = side * side;
+        let both = logits
+            .chunks_exact(pixels)
+            .zip(sampled.masks.masks.chunks_exact(pixels));
+        let pairs = both
+            .zip(&sampled.shares)
+            .map(|((logits, object), share)| Pair {
+                logits,
+                object,
+                share: *share,
+            });
+        let iou = iou_loss(tape, &own.iou, pairs);
+        let rule = &self.part.mask_loss;
+        [sampled.masks.loss(tape, &own.logits, side, rule), iou]
+    }
+
+    /// Draws the regions of every image that teaches something from its candidates and its objects' own rectangles.
+    fn sampled(&mut self, candidates: Vec<Vec<Bounds>>) -> Sampled {
+        let criterion = self.criterion;
+        let config = &criterion.config;
+        let (matcher, size) = (config.region_matcher(), config.region_sample());
+        let side = self.pass.model.mask_side();
+        let mut sampled = Sampled::default();
+        for (taught, mut candidates) in self.images.iter().zip(candidates) {
+            let objects = &taught.objects;
+            candidates.extend(&objects.bounds);
+            let iou = iou_matrix(&objects.bounds, &candidates);
+            let matches = matcher.of(&iou, candidates.len());
+            let sample = size.draw(&matches, criterion.order, &mut self.draws);
+            let in_regions: Vec<(usize, Bounds)> = sample
+                .objects
+                .iter()
+                .map(|(index, object)| (*object, candidates[*index]))
+                .collect();
+            for (object, bounds) in &in_regions {
+                sampled.classes.push(objects.class(*object));
+                sampled.regions.push(Region {
+                    image: taught.image,
+                    bounds: *bounds,
+                });
+            }
+            let masks = objects.masks(&in_regions, side, true);
+            let weights = objects.weights(&in_regions, side);
+            sampled.masks.extend(masks, weights);
+            sampled.shares.extend(objects.shares(&in_regions));
+        }
+        sampled
+    }
+}
