@@ -61,7 +61,7 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
     key(
         "supervised-class",
         Folded::Mean,
-        "The loss of the classes on labelled images: cross-entropy, without its weight `model.loss.class`.",
+        "The loss of the classes on labelled images: cross-entropy or focal loss, without its weight `model.loss.class`.",
     ),
     key(
         "supervised-mask",
@@ -76,7 +76,12 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
     key(
         "supervised-box",
         Folded::Mean,
-        "The loss of the boxes of regions on labelled images, without its weight.",
+        "The loss of the boxes of regions or of locations on labelled images, without its weight.",
+    ),
+    key(
+        "supervised-centreness",
+        Folded::Mean,
+        "The loss of the centreness of locations on labelled images, which never reaches 0, without its weight.",
     ),
     key(
         "supervised-rpn-objectness",
@@ -116,7 +121,12 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
     key(
         "unsupervised-box",
         Folded::Mean,
-        "The loss of the boxes of regions against pseudo-labels, without its weight and without lambda.",
+        "The loss of the boxes of regions or of locations against pseudo-labels, without its weight and without lambda.",
+    ),
+    key(
+        "unsupervised-centreness",
+        Folded::Mean,
+        "The loss of the centreness of locations against pseudo-labels, without its weight and without lambda.",
     ),
     key(
         "unsupervised-rpn-objectness",

@@ -5,16 +5,17 @@ use crate::source::{code, without_comments};
 use std::path::Path;
 
 /// The networks. Only their own folders name them.
-const NETWORKS: [&str; 2] = ["Mask2Former", "MaskRcnn"];
+const NETWORKS: [&str; 3] = ["Mask2Former", "MaskRcnn", "CenterMask"];
 
 /// Components and phases. A comparison with such a name is a special case that belongs into the component.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "\"scenes\"",
     "\"supervised\"",
     "\"burn-in-",
     "\"vlm-",
     "\"mask2former\"",
     "\"mask-rcnn\"",
+    "\"centermask\"",
 ];
 
 /// The source files, each with its text without comments.

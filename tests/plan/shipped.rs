@@ -97,6 +97,8 @@ fn every_recipe_and_every_sweep_plans() {
             own @ ("coco.toml" | "cityscapes.toml") => own,
             // It has weights of losses that a Mask R-CNN alone has.
             "systems-mask-rcnn.toml" => "systems-mask-rcnn.toml",
+            // Its masks are scored by a head that a CenterMask has.
+            "polite-teacher.toml" => "centermask-scenes.toml",
             mock if mock.starts_with("mock-") => "mock.toml",
             _ => "pl-dc.toml",
         };

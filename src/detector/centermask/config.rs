@@ -176,7 +176,8 @@ mod tests {
         );
         let error = built(Path::new(other), 1)
             .1
-            .expect_err("another network")
+            .err()
+            .expect("another network")
             .to_string();
         assert!(
             error.contains("Mask R-CNN") && error.ends_with("`model.name` is \"centermask\""),

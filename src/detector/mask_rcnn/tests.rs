@@ -3,9 +3,7 @@
 use super::loss::tests::published as published_loss;
 use super::*;
 use crate::detector::by_region::drawn::{SIZES, part, picture, targets};
-use crate::detector::{
-    CandidateChoice, EmptyImage, MaskLoss, MaskQuality, Part, Score, Selection, Targets,
-};
+use crate::detector::{CandidateChoice, EmptyImage, MaskQuality, Part, Score, Selection, Targets};
 use crate::graph::backbone::Frozen;
 use crate::graph::mask_rcnn::{
     DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig, Semantics, published,

@@ -99,10 +99,10 @@ const ROWS: &[NewKey] = &[
     key("method.mask-threshold", TEACHERS, "0.5"),
     key("method.mask-target", TEACHERS, "'full'"),
     key("method.pseudo-box", TEACHERS, "'mask'"),
-    key("model.iou-head", &[], "'none'"),
+    key("model.iou-head", WITH_HEADS, "'none'"),
     key("model.loss.iou", &[], "1.0"),
-    key("model.mask-head", &[], "'plain'"),
-    key("model.loss.mask-coarse", &[], "1.0"),
+    key("model.mask-head", WITH_HEADS, "'plain'"),
+    key("model.loss.mask-coarse", WITH_HEADS, "1.0"),
     key("model.branches", &["mask-rcnn"], "'shared'"),
     key("method.mask-quality", TEACHERS, "'mean-foreground'"),
     key("model.auxiliary-heads", &["mask-rcnn"], "0"),
@@ -130,6 +130,9 @@ const OFFLINE: &[&str] = &["offline"];
 
 /// The dataset whose keys stand in no recipe of defaults.
 const CITYSCAPES: &[&str] = &["cityscapes"];
+
+/// The networks with a choice of heads for masks and their IoU.
+const WITH_HEADS: &[&str] = &["mask2former", "mask-rcnn"];
 
 /// The methods with a teacher.
 const TEACHERS: &[&str] = &["teacher-student", "guided"];

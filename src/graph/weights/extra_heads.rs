@@ -3,7 +3,7 @@
 //! | parameters | head | without it in a file |
 //! |---|---|---|
 //! | `roi_heads.mask_head.fc_iou_before`, `.fc_iou` | `model.iou-head = "flat"` of a Mask R-CNN | it starts from its first values |
-//! | `roi_heads.maskiou_head` | `"scoring"` | the same |
+//! | `roi_heads.maskiou_head` | `"scoring"`, or that of a CenterMask, which CenterMask2 may train without it | the same |
 //! | `roi_heads.weak` | the weak one of `model.branches = "strong-weak"` | the same |
 //! | `roi_heads.auxiliary` | those of `model.auxiliary-heads` of a Mask R-CNN | the same |
 //! | `sem_seg_head.predictor.mask_coarse_embed`, `.mask_coarse_fusion` | `model.mask-head = "noise-tolerant"` of a Mask2Former | the masks start as those of the file |

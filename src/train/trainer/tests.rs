@@ -334,6 +334,7 @@ fn models() -> Vec<toml::Table> {
     let recipes = [
         include_str!("../../../recipes/pl-dc.toml"),
         include_str!("../../../recipes/bodies/mask-rcnn-scenes.toml"),
+        include_str!("../../../recipes/bodies/centermask-scenes.toml"),
     ];
     let model = |text: &str| {
         let recipe: toml::Table = text.parse().unwrap();
@@ -346,8 +347,11 @@ fn models() -> Vec<toml::Table> {
 fn models_with_heads() -> Vec<toml::Table> {
     let mut models = models();
     for model in &mut models {
-        model["iou-head"] = "flat".into();
-        model["mask-head"] = "noise-tolerant".into();
+        for (key, head) in [("iou-head", "flat"), ("mask-head", "noise-tolerant")] {
+            if let Some(value) = model.get_mut(key) {
+                *value = head.into();
+            }
+        }
     }
     models
 }

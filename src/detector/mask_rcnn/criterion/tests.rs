@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::detector::mask_rcnn::loss::tests::published as published_loss;
-use crate::detector::{EmptyImage, MaskLoss};
+use crate::detector::{EmptyImage, MaskLoss, Targets};
 use crate::graph::mask_rcnn::{
     AnchorPredictions, HeadConfig, LEVELS, MaskRcnn, MaskRcnnConfig, Semantics, published,
 };

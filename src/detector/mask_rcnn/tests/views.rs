@@ -1,6 +1,7 @@
 //! Detections from several views of a picture, against those of one.
 
 use super::*;
+use crate::structures::Picture;
 
 /// A detector whose proposals suppress each other in no view, so that the union of one view is its own proposals.
 fn open_detector() -> MaskRcnnDetector {

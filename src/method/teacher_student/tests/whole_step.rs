@@ -10,14 +10,18 @@ struct Network {
     model: toml::Table,
     /// The weight of its outputs without an object.
     negative: f32,
-    /// It looks at regions of an image, which a teacher can judge.
+    /// It predicts masks of regions, not of whole images.
     has_regions: bool,
+    /// It tells the probability of background in a region.
+    judges_background: bool,
 }
 
-/// Networks of both kinds.
-fn networks() -> [Network; 2] {
-    let body = include_str!("../../../../recipes/bodies/mask-rcnn-scenes.toml");
-    let body: toml::Table = body.parse().unwrap();
+/// Networks of all kinds.
+fn networks() -> [Network; 3] {
+    let model = |body: &str| {
+        let body: toml::Table = body.parse().unwrap();
+        body["model"].as_table().unwrap().clone()
+    };
     let queries = table("model");
     let no_object = queries["loss"]["no-object"].as_float().unwrap() as f32;
     [
@@ -25,11 +29,23 @@ fn networks() -> [Network; 2] {
             model: queries,
             negative: no_object,
             has_regions: false,
+            judges_background: false,
         },
         Network {
-            model: body["model"].as_table().unwrap().clone(),
+            model: model(include_str!(
+                "../../../../recipes/bodies/mask-rcnn-scenes.toml"
+            )),
             negative: 1.0,
             has_regions: true,
+            judges_background: true,
+        },
+        Network {
+            model: model(include_str!(
+                "../../../../recipes/bodies/centermask-scenes.toml"
+            )),
+            negative: 1.0,
+            has_regions: true,
+            judges_background: false,
         },
     ]
 }
@@ -64,7 +80,9 @@ fn same_terms(report: &StepReport, what: &str) {
 
 #[test]
 fn the_terms_of_further_heads_are_those_of_the_labels() {
-    for Network { mut model, .. } in networks() {
+    let with_choice = networks().into_iter();
+    let with_choice = with_choice.filter(|network| network.model.contains_key("mask-head"));
+    for Network { mut model, .. } in with_choice {
         model["iou-head"] = "flat".into();
         model["mask-head"] = "noise-tolerant".into();
         for weighting in [
@@ -100,6 +118,7 @@ fn with_any_weighting_of_1_the_terms_are_those_of_the_labels() {
         model,
         negative,
         has_regions,
+        ..
     } in networks()
     {
         let align = format!(
@@ -136,10 +155,12 @@ fn weights_change_the_terms_that_they_belong_to_and_no_other() {
         )
     };
     for Network {
-        model, has_regions, ..
+        model,
+        judges_background,
+        ..
     } in networks()
     {
-        let negatives = if has_regions {
+        let negatives = if judges_background {
             &["0.0", "'teacher-background'"][..]
         } else {
             &["0.0"]
