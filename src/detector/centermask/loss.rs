@@ -1,4 +1,5 @@
-//! Table `[model.loss]` of a CenterMask: the weights of the losses, what locations have to find, and the sampled regions.
+//! Table `[model.loss]` of a CenterMask: the weights of the losses, what locations have to find, and the sampled
+//! regions.
 
 use super::assigning::Assigner;
 use crate::detector::by_region::{Matcher, SampleSize};
@@ -30,8 +31,8 @@ pub struct LossConfig {
     pub iou: f32,
     /// A location has to find objects whose centre is less than this many of its strides away.
     pub centre_radius: f32,
-    /// The largest distance to a side of the box, in pixels, that the locations of each level have to find; the coarsest
-    /// level has no bound.
+    /// The largest distance to a side of the box, in pixels, that the locations of each level have to find; the
+    /// coarsest level has no bound.
     pub ranges: [f32; LEVELS - 1],
     /// Sampled regions of an image.
     pub regions: usize,

@@ -1,5 +1,5 @@
-//! CenterMask as a detector: the network [`crate::graph::centermask`] with its loss, the assignment of its locations, and
-//! its detections.
+//! CenterMask as a detector: the network [`crate::graph::centermask`] with its loss, the assignment of its locations,
+//! and its detections.
 
 mod assigning;
 mod config;

@@ -2,8 +2,8 @@
 //!
 //! `$$ y = x \cdot \sigma\bigl(\mathrm{conv}_3([\mathrm{mean}_c\, x;\ \max_c\, x])\bigr) $$`
 //!
-//! Shapes: maps of C channels -> the same; every channel of a pixel has the same weight. Source: youngwanLEE/centermask2
-//! 6adabd6, `sam.py`, with its initial values.
+//! Shapes: maps of C channels -> the same; every channel of a pixel has the same weight. Source:
+//! youngwanLEE/centermask2 6adabd6, `sam.py`, with its initial values.
 
 use crate::nn::Conv2d;
 use crate::nn::params::{Param, Parameters, join};

@@ -4,8 +4,8 @@
 //! `$$ (l, t, r, b) = \max(s_i \cdot \mathrm{conv}_3(x), 0) $$`
 //!
 //! in strides of the level i, with a learned scale s of each level. Shapes: B images, L locations of an image over all
-//! levels in the order (level, row, column), K classes. Both towers are 3x3 convolutions with bias, group norm and ReLU;
-//! distances and centreness share one. Source: FCOS (<https://arxiv.org/abs/1904.01355>), section 3, with the
+//! levels in the order (level, row, column), K classes. Both towers are 3x3 convolutions with bias, group norm and
+//! ReLU; distances and centreness share one. Source: FCOS (<https://arxiv.org/abs/1904.01355>), section 3, with the
 //! improvements of its released code, and youngwanLEE/centermask2 6adabd6, `fcos.py`, with its initial values.
 
 use super::config::HeadConfig;

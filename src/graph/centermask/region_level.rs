@@ -2,8 +2,8 @@
 //!
 //! `$$ k = \Bigl\lceil 5 - \log_2 \frac{A_{image}}{A_{region}} \Bigr\rceil, \qquad 3 \le k \le 5 $$`
 //!
-//! Source: youngwanLEE/centermask2 6adabd6, `pooler.py`, with its areas: that of the image without the padding, and that
-//! of the region with what lies outside of the image.
+//! Source: youngwanLEE/centermask2 6adabd6, `pooler.py`, with its areas: that of the image without the padding, and
+//! that of the region with what lies outside of the image.
 
 use super::levels::OF_STAGES;
 

@@ -2,9 +2,9 @@
 //!
 //! `$$ q_i = \mathrm{lateral}_i(\mathrm{res}_i) + \mathrm{up}(q_{i+1}), \qquad p_i = \mathrm{output}_i(q_i) $$`
 //!
-//! Shapes: the coarsest stages of the backbone with their channels -> as many levels with C channels. The lateral layers
-//! are 1x1, the outputs 3x3 convolutions with bias, without norm or activation. `up` copies the nearest pixel. Levels
-//! beyond res5 are each network's own.
+//! Shapes: the coarsest stages of the backbone with their channels -> as many levels with C channels. The lateral
+//! layers are 1x1, the outputs 3x3 convolutions with bias, without norm or activation. `up` copies the nearest pixel.
+//! Levels beyond res5 are each network's own.
 
 use crate::graph::backbone::STAGES;
 use crate::nn::Conv2d;

@@ -1,5 +1,5 @@
-//! The names of a CenterMask's parameters in files. Those of CenterMask2's and Polite Teacher's released files are ours,
-//! which may follow a prefix: the latter have `modelStudent.` and `modelTeacher.`, our checkpoints `student.` and
+//! The names of a CenterMask's parameters in files. Those of CenterMask2's and Polite Teacher's released files are
+//! ours, which may follow a prefix: the latter have `modelStudent.` and `modelTeacher.`, our checkpoints `student.` and
 //! `teacher.`.
 
 use super::arrays::Arrays;

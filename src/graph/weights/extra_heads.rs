@@ -10,7 +10,7 @@
 //! | `sem_seg_head.predictor.iou_embed` | `"flat"` of a Mask2Former | the same |
 //!
 //! A head of which a file has a part is not left out by intention: what is missing is told. Other programs have no use
-//! for these heads, so a file for them has none of their parameters.
+//! for these heads, so a file for them has none of their parameters; CenterMask2 reads the whole of a CenterMask.
 
 /// The part of a parameter's name that auxiliary heads have and no other part of a Mask R-CNN has.
 pub const AUXILIARY: &str = "roi_heads.auxiliary.";

@@ -3,8 +3,8 @@
 //! `$$ L = L_{cls} + L_{box} + L_{centre} + L_{mask} + L_{iou} $$`
 //!
 //! each with its weight. Source: FCOS (<https://arxiv.org/abs/1904.01355>), eq. 2 and section 3.3, and CenterMask
-//! (<https://arxiv.org/abs/1911.06667>), section 3.4, as youngwanLEE/centermask2 6adabd6 implements them. The regions of
-//! an image that count are drawn anew in every step.
+//! (<https://arxiv.org/abs/1911.06667>), section 3.4, as youngwanLEE/centermask2 6adabd6 implements them. The regions
+//! of an image that count are drawn anew in every step.
 //!
 //! An image without an object teaches its locations that they are background, or nothing
 //! ([`EmptyImage`](crate::detector::EmptyImage)).

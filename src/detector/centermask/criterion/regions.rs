@@ -2,9 +2,9 @@
 //!
 //! `$$ L_{mask} = \frac1{|F| S^2} \sum_{r \in F} \sum_i w_{ri}\,\mathrm{BCE}(z_{r y_r i}, m_{ri}) $$`
 //!
-//! F are the sampled regions that have to find an object, among the network's own boxes and the objects' own rectangles;
-//! y is its class. Only the mask of that class counts. w is 1, or the weight of a pseudo-mask. The loss of the predicted
-//! IoU is that of a scoring head ([`iou_loss`]). Regions of background teach nothing.
+//! F are the sampled regions that have to find an object, among the network's own boxes and the objects' own
+//! rectangles; y is its class. Only the mask of that class counts. w is 1, or the weight of a pseudo-mask. The loss of
+//! the predicted IoU is that of a scoring head ([`iou_loss`]). Regions of background teach nothing.
 
 use super::StartedPart;
 use crate::detector::by_region::{MaskTargets, Pair, iou_loss, zero};

@@ -42,7 +42,8 @@ pub(super) fn sigmoid_focal(
         one.into(),
         gamma.into(),
     ];
-    // SAFETY: logits and targets hold `count` values, weights one for every row or null, losses one for every block, out one.
+    // SAFETY: logits and targets hold `count` values, weights one for every row (or null), losses one for every block,
+    // out one.
     unsafe {
         if blocks > 0 {
             let grid = Grid::blocks(blocks, THREADS);

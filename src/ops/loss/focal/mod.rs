@@ -1,7 +1,7 @@
 //! Sigmoid focal loss: a binary cross-entropy that counts a prediction the less, the better it is.
 //!
-//! `$$ \ell = \frac1d \sum_{n} w_n \sum_{i \in n} \alpha_i\, q_i^\gamma\, \mathrm{bce}(z_i, t_i), \qquad q = p (1 - t) + (1 - p) t, \qquad
-//!    p = \sigma(z), \qquad \alpha_i = \alpha t + (1 - \alpha)(1 - t) $$`
+//! `$$ \ell = \frac1d \sum_{n} w_n \sum_{i \in n} \alpha_i\, q_i^\gamma\, \mathrm{bce}(z_i, t_i), \qquad
+//!    q = p (1 - t) + (1 - p) t, \qquad p = \sigma(z), \qquad \alpha_i = \alpha t + (1 - \alpha)(1 - t) $$`
 //!
 //! q is the probability of the wrong answer where t is 0 or 1. The slope by z is
 //!

@@ -3,8 +3,8 @@
 //! `$$ \ell = \frac1d \sum_i w_i \Bigl( 1 - \frac{I + s}{U + s + \epsilon} + \frac{C - U}{C + \epsilon} \Bigr) $$`
 //!
 //! I is the area that both rectangles cover, U the area that either covers, C that of the smallest rectangle around
-//! both; epsilon is 1e-7, s is 0 or the 1 of FCOS' released code. Where two sides lie upon each other, the slope of their minimum or maximum is a half, as in
-//! PyTorch.
+//! both; epsilon is 1e-7, s is 0 or the 1 of FCOS' released code. Where two sides lie upon each other, the slope of
+//! their minimum or maximum is a half, as in PyTorch.
 //!
 //! Shapes: rectangles x1, y1, x2, y2 `[N, 4]`, their targets `[N, 4]` and weights w `[N, 1]` -> `[1, 1]`. Source: GIoU,
 //! eq. 2 to 4 (<https://arxiv.org/abs/1902.09630>), and torchvision's `generalized_box_iou_loss`; the weights and s are
