@@ -562,6 +562,7 @@ fn the_rows_of_the_paper_s_tables_are_those_of_the_systems_own_recipes() {
             &[],
         ),
         (&first, "PAIS, 1 %", "pais.toml", &[]),
+        (&first, "Polite Teacher, 1 %", "polite-teacher.toml", &[]),
         (
             &first,
             "GuidedDistillation, 5 %",
