@@ -15,10 +15,10 @@
 // What it does not show: races between threads that no barrier orders, bank conflicts, limits of registers, speed.
 //
 // Two variables are for the test of what kernels need (`src/ops/fit`):
-// - `EMULATOR_LAUNCHES=FILE`: every launch that differs from those before it adds a line to the file: the kernel, the threads of a
-//   block, the bytes of its dynamic shared memory.
-// - `EMULATOR_RUNS_NOTHING=1`: neither kernels nor products are run, and memory is full of zeros. So the launches of a network of full
-//   size are known in minutes. All numbers are wrong.
+// - `EMULATOR_LAUNCHES=FILE`: every launch that differs from those before it adds a line to the file: the kernel, the
+//   threads of a block, the bytes of its dynamic shared memory.
+// - `EMULATOR_RUNS_NOTHING=1`: neither kernels nor products are run, and memory is full of zeros. So the launches of a
+//   network of full size are known in minutes. All numbers are wrong.
 #define HARNESS_EMULATOR_ITSELF
 #include "device.h"
 #include <cstdint>
@@ -47,8 +47,8 @@
 namespace {
 
 constexpr int OK = 0, NOT_READY = 600, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_FOUND = 500;
-// A GPU of compute capability 8.0 with the shared memory of one, and little memory so that a leak shows. Some launches follow the number of
-// multiprocessors.
+// A GPU of compute capability 8.0 with the shared memory of one, and little memory so that a leak shows. Some launches
+// follow the number of multiprocessors.
 constexpr int MAJOR = 8, MINOR = 0, MULTIPROCESSORS = 4, MULTIPROCESSORS_OF_H200 = 132;
 constexpr size_t MOST_THREADS = 1024, MOST_SHARED = 163 << 10, FREE_SHARED = 48 << 10, STACK = 256 << 10, MEMORY = size_t(8) << 30,
     // Memory that is freed by work which waits is not free yet: from so much on nothing waits.
@@ -283,8 +283,8 @@ std::string this_folder() {
     return text.substr(0, text.rfind('/'));
 }
 
-// For every kernel a function that takes its arguments from an array of pointers, as `cuLaunchKernel` is given them, and the most threads
-// of a block that its launch bounds allow.
+// For every kernel a function that takes its arguments from an array of pointers, as `cuLaunchKernel` is given them,
+// and the most threads of a block that its launch bounds allow.
 std::string callers(const std::string& source) {
     std::regex comments("//[^\n]*"), bounds("__launch_bounds__\\(([^),]*)"),
         kernel("__global__\\s+((?:__launch_bounds__\\([^)]*\\)\\s*)?void\\s+(?:__launch_bounds__\\([^)]*\\)\\s*)?)(\\w+)\\s*\\(([^)]*)\\)");
