@@ -24,6 +24,7 @@ job=$(($(cat next 2> /dev/null || echo 10) + 1))
 if [ -e "refuse-$job" ]; then cat "refuse-$job" >&2; rm "refuse-$job"; exit 1; fi
 echo "$job" > next
 echo "$all" >> calls
+env > given
 if [ -n "$array" ]; then
     index=0
     while [ "$index" -le "$array" ]; do

@@ -441,6 +441,28 @@ fn variables_of_the_user_change_no_answer_of_slurm() {
 }
 
 #[test]
+fn jobs_do_not_inherit_the_job_that_submits_them() {
+    let rig = Rig::with("question = 'q'\n[[each]]\nlabel = 'one'\n");
+    let cluster = Cluster::new(&rig);
+    let mut command = cluster.harness(&["submit"]);
+    command.arg(rig.recipe()).arg("--out").arg(rig.at("out"));
+    command
+        .env("SLURM_CPUS_PER_TASK", "64")
+        .env("SLURM_JOB_ID", "7")
+        .env("SLURM_CONF", "/etc/slurm/other.conf")
+        .env("SBATCH_ACCOUNT", "mine");
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let given = cluster.noted("given").join("\n");
+    for kept in ["SLURM_CONF=/etc/slurm/other.conf", "SBATCH_ACCOUNT=mine"] {
+        assert!(given.contains(kept), "{kept}: {given}");
+    }
+    for left_out in ["SLURM_CPUS_PER_TASK", "SLURM_JOB_ID"] {
+        assert!(!given.contains(left_out), "{left_out}: {given}");
+    }
+}
+
+#[test]
 fn a_changed_recipe_names_what_it_no_longer_needs_and_cancels_it_if_asked() {
     let rig = Rig::new();
     let cluster = Cluster::submitted(&rig, &[]);

@@ -9,6 +9,10 @@ use std::process::{Command, Output, Stdio};
 
 /// Variables with which a user changes the output of these commands. Those of `sbatch` stay: they name an account.
 const OUTPUT_VARIABLES: [&str; 3] = ["SQUEUE_", "SACCT_", "SLURM_TIME_FORMAT"];
+/// The beginning of the variables that describe a job.
+const JOB_VARIABLES: &str = "SLURM_";
+/// Those among them that choose a Slurm.
+const CHOOSING: [&str; 2] = ["SLURM_CONF", "SLURM_CLUSTERS"];
 /// The number of elements that one call of `scancel` gets.
 const CANCELLED_AT_ONCE: usize = 200;
 /// What Slurm says where a user has as many jobs as allowed. Its words differ with the limit that is met.
@@ -68,7 +72,15 @@ impl Slurm {
     /// # Errors
     /// Slurm does not take them. It says why.
     pub fn submit(&self, arguments: &[String]) -> Result<String, NotTaken> {
-        let output = self.command("sbatch").args(arguments).output();
+        let mut command = self.command("sbatch");
+        // Who submits may be in a job, and the new jobs would inherit its cores and its number.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with(JOB_VARIABLES) && !CHOOSING.contains(&&*text) {
+                command.env_remove(name);
+            }
+        }
+        let output = command.args(arguments).output();
         let output =
             output.map_err(|error| NotTaken::Refused(format!("cannot run sbatch: {error}")))?;
         let job = job_number(&String::from_utf8_lossy(&output.stdout));
