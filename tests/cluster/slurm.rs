@@ -12,6 +12,10 @@ use std::time::Duration;
 
 /// No part of a test takes as long.
 const LONG: Duration = Duration::from_secs(240);
+/// The age at which a process has begun just now: long beside its start, short beside its training.
+const JUST_NOW: Duration = Duration::from_millis(1200);
+/// The time that an element trains before it is disturbed.
+const SOME_STEPS: Duration = Duration::from_millis(400);
 /// The profile of the tests: two elements run on each node.
 const PROFILE: &str =
     "[profile.loopback]\npartition = 'low'\ntime = '60'\ngpus = 0\ncpus = 1\nlead = 120\n";
@@ -60,20 +64,29 @@ impl<'a> Work<'a> {
         stdout(&output)
     }
 
-    /// Waits until an element trains that is not in `apart` and has no elements to wait for it, and returns it.
+    /// Waits until an element that is not in `apart` has begun to train just now, and returns it. No other element waits
+    /// for it.
     fn training(&self, apart: &BTreeSet<String>) -> Shown {
         let mut found = None;
         self.slurm.wait(LONG, "an element trains", |queue| {
             let trains = |job: &&Shown| {
                 let place = job.place();
                 let is_trial = job.state == "RUNNING" && job.name.contains("-1-");
-                is_trial && !apart.contains(&place) && Loopback::processes(&place).len() >= 3
+                // The shell, the supervisor and the process that trains.
+                let ages = || {
+                    Loopback::processes(&place)
+                        .into_iter()
+                        .map(age)
+                        .collect::<Vec<_>>()
+                };
+                let is_new = || matches!(ages()[..], [_, _, age] if age < JUST_NOW);
+                is_trial && !apart.contains(&place) && is_new()
             };
             found = queue.iter().find(trains).cloned();
             found.is_some()
         });
         // Some steps.
-        std::thread::sleep(Duration::from_millis(700));
+        std::thread::sleep(SOME_STEPS);
         found.unwrap()
     }
 
@@ -94,6 +107,23 @@ impl<'a> Work<'a> {
     }
 }
 
+/// The time since a process began.
+fn age(process: u32) -> Duration {
+    let read = |path: String| fs::read_to_string(path).unwrap_or_default();
+    let since_start = read("/proc/uptime".into());
+    let now: f64 = since_start
+        .split(' ')
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(f64::MAX);
+    let text = read(format!("/proc/{process}/stat"));
+    // The name before it may contain anything; the 20th word after it is the start in hundredths of a second.
+    let start = text
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse::<f64>().ok());
+    Duration::from_secs_f64((now - start.unwrap_or(0.0) / 100.0).clamp(0.0, 1e6))
+}
+
 fn send(signal: &str, process: u32) {
     let mut command = Command::new("kill");
     command
@@ -110,7 +140,7 @@ fn a_disturbed_submission_ends_in_the_bytes_of_an_undisturbed_sweep() {
     let work = Work::new(
         &slurm,
         SEVEN,
-        "seeds = [0, 1, 2]\n[method]\nsleep-ms = 30\n",
+        "seeds = [0, 1, 2]\n[method]\nsleep-ms = 80\n",
     );
     let words = [
         "sweep",
@@ -174,7 +204,8 @@ fn a_disturbed_submission_ends_in_the_bytes_of_an_undisturbed_sweep() {
     work.await_end();
     let restarted = |place: &str| {
         let text = slurm.run("scontrol", &["show", "job", place]);
-        text.contains("Restarts=1")
+        assert!(text.contains("Restarts="), "{text}");
+        !text.contains("Restarts=0")
     };
     assert!(restarted(&yields), "it was queued again");
     assert!(restarted(&preempted.place()), "it was queued again");

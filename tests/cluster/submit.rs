@@ -455,10 +455,10 @@ fn jobs_do_not_inherit_the_job_that_submits_them() {
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let given = cluster.noted("given").join("\n");
     for kept in ["SLURM_CONF=/etc/slurm/other.conf", "SBATCH_ACCOUNT=mine"] {
-        assert!(given.contains(kept), "{kept}: {given}");
+        assert!(given.contains(kept), "{kept}");
     }
     for left_out in ["SLURM_CPUS_PER_TASK", "SLURM_JOB_ID"] {
-        assert!(!given.contains(left_out), "{left_out}: {given}");
+        assert!(!given.contains(left_out), "{left_out}");
     }
 }
 
