@@ -340,7 +340,7 @@ fn regions(bench: &mut Criterion) {
     });
     time(bench, "generalized_iou", "regions", 0, |tape| {
         let picked = ops::pick(tape, &logits, &rows, &vec![0; rows.len()], 4);
-        ops::generalized_iou(tape, &picked, &targets, 256.0)
+        ops::generalized_iou(tape, &picked, &targets, None, 0.0, 256.0)
     });
     let focal = ops::Focal {
         alpha: Some(0.25),
@@ -348,7 +348,7 @@ fn regions(bench: &mut Criterion) {
     };
     let classes = Tensor2::constant(vec![0.0; logits.len()], logits.rows(), 4);
     time(bench, "sigmoid_focal", "anchors", 0, |tape| {
-        ops::sigmoid_focal(tape, &logits, &classes, focal, 256.0)
+        ops::sigmoid_focal(tape, &logits, &classes, None, focal, 256.0)
     });
 }
 
