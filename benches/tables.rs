@@ -70,6 +70,7 @@ fn folder(tables: usize, rows: usize, seeds: usize) -> TempDir {
             trials: (0..seeds).map(trial).collect(),
             paper: Some((index % 7) as f64),
             group: None,
+            place: None,
             label,
         }
     };
@@ -83,6 +84,7 @@ fn folder(tables: usize, rows: usize, seeds: usize) -> TempDir {
                 table: "3".into(),
                 column: "mAP".into(),
             }),
+            columns: Vec::new(),
             provenance: Vec::new(),
             seeds: (0..seeds as u64).collect(),
             rows: (0..rows).map(&mut row).collect(),
