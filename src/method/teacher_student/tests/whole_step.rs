@@ -14,6 +14,9 @@ struct Network {
     has_regions: bool,
     /// It tells the probability of background in a region.
     judges_background: bool,
+    /// The least share of the class loss that outputs without an object have at first. The prior of a CenterMask leaves
+    /// them little to learn.
+    background: f32,
 }
 
 /// Networks of all kinds.
@@ -30,6 +33,7 @@ fn networks() -> [Network; 3] {
             negative: no_object,
             has_regions: false,
             judges_background: false,
+            background: 1e-3,
         },
         Network {
             model: model(include_str!(
@@ -38,6 +42,7 @@ fn networks() -> [Network; 3] {
             negative: 1.0,
             has_regions: true,
             judges_background: true,
+            background: 1e-3,
         },
         Network {
             model: model(include_str!(
@@ -46,6 +51,7 @@ fn networks() -> [Network; 3] {
             negative: 1.0,
             has_regions: true,
             judges_background: false,
+            background: 5e-6,
         },
     ]
 }
@@ -157,6 +163,7 @@ fn weights_change_the_terms_that_they_belong_to_and_no_other() {
     for Network {
         model,
         judges_background,
+        background,
         ..
     } in networks()
     {
@@ -171,7 +178,7 @@ fn weights_change_the_terms_that_they_belong_to_and_no_other() {
             for (term, _) in &report.supervised.terms {
                 let found = ratio(term);
                 match *term {
-                    "class" => assert!((found - 1.0).abs() > 1e-3, "{negative}: {found}"),
+                    "class" => assert!((found - 1.0).abs() > background, "{negative}: {found}"),
                     "mask" | "dice" => assert!((found - 0.5).abs() < 1e-4, "{term}: {found}"),
                     _ => assert!((found - 1.0).abs() < 1e-4, "{term}: {found}"),
                 }
