@@ -350,6 +350,9 @@ fn regions(bench: &mut Criterion) {
     time(bench, "sigmoid_focal", "anchors", 0, |tape| {
         ops::sigmoid_focal(tape, &logits, &classes, None, focal, 256.0)
     });
+    time(bench, "mean_and_largest", "pixels", 0, |tape| {
+        ops::mean_and_largest(tape, &fine.data)
+    });
 }
 
 criterion_group!(
