@@ -29,7 +29,7 @@ pub fn job_script(profile: &Profile, submission: &Path, runs: Runs) -> String {
     let mut words: Vec<String> = profile
         .wrapper
         .iter()
-        .map(|word| for_a_shell(word))
+        .map(|word| shell_word(word))
         .collect();
     words.push(for_a_shell(&program));
     words.push("work".into());
@@ -102,6 +102,20 @@ fn device_words(profile: &Profile) -> Vec<String> {
     };
     words.push(format!("--workers {}", pack.div_ceil(gpus.max(1))));
     words
+}
+
+/// A word of a command as a user types it: options are not quoted, their values where they must be.
+pub fn shell_word(word: &str) -> String {
+    match word.split_once('=').filter(|_| word.starts_with("--")) {
+        Some((name, value)) => format!("{name}={}", for_a_shell(value)),
+        None => {
+            let name = word.trim_start_matches('-');
+            match for_a_shell(name) == name {
+                true => word.to_string(),
+                false => for_a_shell(word),
+            }
+        }
+    }
 }
 
 /// What one call of `sbatch` hands over.

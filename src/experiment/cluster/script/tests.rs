@@ -109,3 +109,18 @@ fn what_a_profile_leaves_empty_is_not_passed_on() {
     let found = arguments(&profile(), "afterok:28_0:28_1", Some(&array));
     assert_eq!(found, [&head[..], &rest].concat());
 }
+
+#[test]
+fn options_are_typed_as_a_user_types_them() {
+    for (word, expected) in [
+        ("--nv", "--nv"),
+        ("-n2", "-n2"),
+        ("--comment=harness ab", "--comment='harness ab'"),
+        ("my image.sif", "'my image.sif'"),
+        ("-x y", "'-x y'"),
+        ("-", "'-'"),
+        ("--bind=/a:/b", "--bind=/a:/b"),
+    ] {
+        assert_eq!(shell_word(word), expected);
+    }
+}

@@ -4,7 +4,7 @@ use super::parts::{absolute, arrays_of, dependency, kinds, missing, scripts, slu
 use super::request::SubmitRequest;
 use crate::experiment::cluster::elements::Placed;
 use crate::experiment::cluster::profiles::Profiles;
-use crate::experiment::cluster::script::Call;
+use crate::experiment::cluster::script::{Call, shell_word};
 use crate::experiment::cluster::standing::Standing;
 use crate::experiment::command::ahead::results_folder;
 use crate::experiment::command::begun::frozen;
@@ -15,7 +15,7 @@ use crate::experiment::store::root::{STORE, Store};
 use crate::experiment::trial::inputs::{CommandError, Inputs};
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::planned;
-use crate::screen::{counted, for_a_shell, say};
+use crate::screen::{counted, say};
 use anyhow::Result;
 use std::fmt::Write;
 use std::path::Path;
@@ -125,13 +125,4 @@ fn shown_text(
         write!(text, "\njob-{kind}.sh:\n{script}")?;
     }
     Ok(text)
-}
-
-/// An argument of `sbatch` as a user may type it.
-fn shell_word(word: &str) -> String {
-    match word.split_once('=').filter(|_| word.starts_with("--")) {
-        Some((name, value)) => format!("{name}={}", for_a_shell(value)),
-        None if word.starts_with("--") => word.to_string(),
-        None => for_a_shell(word),
-    }
 }
