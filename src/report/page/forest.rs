@@ -189,8 +189,8 @@ fn row(
     }
 }
 
-/// An interval as a line at the height `y`. An end beyond the scale becomes an arrow with its number, whose letters stand
-/// on the height `base`.
+/// An interval as a line at the height `y`. An end beyond the scale becomes an arrow with its number, whose letters
+/// stand on the height `base`.
 fn whisker(class: &str, (low, high): (f64, f64), scale: &Scale, [y, base]: [f64; 2]) -> Markup {
     let (least, most) = scale.range();
     let ends = [low.max(least), high.min(most)].map(|value| scale.at(value));

@@ -4,8 +4,8 @@ use super::scale::place;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-/// The shapes around a place, by colour: circle, square, triangle, diamond, plus, triangle upside down, cross, hourglass.
-/// Each begins with a move away from its place.
+/// The shapes around a place, by colour: circle, square, triangle, diamond, plus, triangle upside down, cross,
+/// hourglass. Each begins with a move away from its place.
 const SHAPES: [&str; 8] = [
     "m-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0z",
     "m-2.7 -2.7h5.4v5.4h-5.4z",

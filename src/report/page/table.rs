@@ -35,7 +35,8 @@ pub fn visible(table: &Table) -> Vec<usize> {
     rows
 }
 
-/// The table of `view` with its legend. `id` begins all ids in it, and `rows_of` those of the rows in the list of trials.
+/// The table of `view` with its legend. `id` begins all ids in it, and `rows_of` those of the rows in the list of
+/// trials.
 ///
 /// # Errors
 /// A format cannot write the table.
