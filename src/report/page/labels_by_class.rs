@@ -37,7 +37,7 @@ pub fn table(id: &str, flows: &[LabelFlow], scales: &[(String, Scale)]) -> Marku
                  steps and seeds. " (csv_link(&format!("{id}-labels-by-class"), &text_of(&lines)))
             }
             (numbers_table("Pseudo-labels by class", &lines))
-            p class="note" { "The shades of the maps below, the same for all rows:" }
+            @if !scales.is_empty() { p class="note" { "The shades of the maps below, the same for all rows:" } }
             @for (name, scale) in scales { (legend(name, scale)) }
         }
     }

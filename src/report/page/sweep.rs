@@ -145,6 +145,7 @@ fn results(id: &str, sweep: &Sweep) -> Result<Markup> {
 
 /// The trials behind a fold. The first one of a row has an id with the beginning `rows`, to which the table leads.
 fn trials(rows: &str, metric: &str, trials: &[TrialLine]) -> Markup {
+    let has_stages = trials.iter().any(|trial| !trial.stages.is_empty());
     let is_first = |at: usize| at == 0 || trials[at - 1].row != trials[at].row;
     html! {
         details {
@@ -158,7 +159,7 @@ fn trials(rows: &str, metric: &str, trials: &[TrialLine]) -> Markup {
                             th scope="col" class="number" { (metric) }
                             th scope="col" class="number" { "seconds" }
                             th scope="col" { "trial" }
-                            th scope="col" { "stages" }
+                            @if has_stages { th scope="col" { "stages" } }
                             th scope="col" { "state" }
                         }
                     }
@@ -170,8 +171,8 @@ fn trials(rows: &str, metric: &str, trials: &[TrialLine]) -> Markup {
                                 td class="number" { (number(trial.value)) }
                                 td class="number" { (trial.seconds.map_or(String::new(), |one| format!("{one:.1}"))) }
                                 td { code { (trial.hash) } }
-                                td {
-                                    @for key in &trial.stages { (provenance::stage_link(key)) " " }
+                                @if has_stages {
+                                    td { @for key in &trial.stages { (provenance::stage_link(key)) " " } }
                                 }
                                 td { (trial.state) (provenance::log(&trial.log)) }
                             }
