@@ -305,6 +305,8 @@ fn as_they_count(table: &Table, phase: &Phase) -> Table {
             lay(all, keys);
         }
     }
+    // The name of a component, which may be left out, too, tells which keys it has.
+    NEW_KEYS.fill(&mut counted);
     NEW_KEYS.strip(&mut counted);
     let has_steps = own.is_some_and(|own| value_at(own, "train.steps").is_some());
     if let Some(train) = counted.get_mut("train").and_then(Value::as_table_mut) {
