@@ -276,7 +276,7 @@ fn nobody_else_can_be_the_supervisor() {
     assert_eq!(output.status.code(), Some(2));
     let text = stderr(&output);
     assert!(
-        text.contains("only for processes started by `harness sweep` itself"),
+        text.contains("only for processes started by `harness` itself"),
         "{text}"
     );
 }
