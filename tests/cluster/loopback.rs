@@ -274,11 +274,13 @@ impl Loopback {
     }
 
     /// The processes of an element, the shell of its script first.
-    pub fn processes(place: &str) -> Vec<u32> {
+    pub fn processes(&self, place: &str) -> Vec<u32> {
         let (job, index) = place.split_once('_').expect("an element of an array");
         let wanted = [
             format!("SLURM_ARRAY_JOB_ID={job}"),
             format!("SLURM_ARRAY_TASK_ID={index}"),
+            // Another test has a Slurm of its own, with jobs of the same numbers.
+            format!("SLURM_CONF={}", self.at("slurm.conf").display()),
         ];
         let entries = fs::read_dir("/proc").unwrap().flatten();
         let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

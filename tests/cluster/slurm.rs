@@ -74,7 +74,8 @@ impl<'a> Work<'a> {
                 let is_trial = job.state == "RUNNING" && job.name.contains("-1-");
                 // The shell, the supervisor and the process that trains.
                 let ages = || {
-                    Loopback::processes(&place)
+                    self.slurm
+                        .processes(&place)
                         .into_iter()
                         .map(age)
                         .collect::<Vec<_>>()
@@ -161,13 +162,13 @@ fn a_disturbed_submission_ends_in_the_bytes_of_an_undisturbed_sweep() {
     // One is killed with all its processes, as by a machine that is out of memory.
     let killed = work.training(&apart).place();
     apart.insert(killed.clone());
-    for process in Loopback::processes(&killed) {
+    for process in slurm.processes(&killed) {
         send("KILL", process);
     }
     // One is told that its time is nearly over.
     let yields = work.training(&apart).place();
     apart.insert(yields.clone());
-    send("USR2", Loopback::processes(&yields)[0]);
+    send("USR2", slurm.processes(&yields)[0]);
     // One is cancelled.
     let cancelled = work.training(&apart).place();
     apart.insert(cancelled.clone());
