@@ -64,8 +64,8 @@ impl<'a> Work<'a> {
         stdout(&output)
     }
 
-    /// Waits until an element that is not in `apart` has begun to train just now, and returns it. No other element waits
-    /// for it.
+    /// Waits until an element that is not in `apart` has begun to train just now, and returns it. No other element
+    /// waits for it.
     fn training(&self, apart: &BTreeSet<String>) -> Shown {
         let mut found = None;
         self.slurm.wait(LONG, "an element trains", |queue| {
