@@ -45,10 +45,23 @@ pub struct Grads {
 }
 
 impl Grads {
-    fn empty() -> Self {
+    /// The gradient 0 of every tensor.
+    pub fn empty() -> Self {
         Self {
             host: Gradients::leaky(),
             gpu: cuda::Gradients::leaky(),
+        }
+    }
+
+    /// Moves the gradient of `tensor` into `to`, in place of its gradient there.
+    pub fn give(&mut self, tensor: &Tensor2, to: &mut Self) {
+        match &tensor.raw {
+            Raw::Host(raw) => {
+                let here = self.host.get_or_alloc_mut(raw).expect("host memory");
+                let there = to.host.get_or_alloc_mut(raw).expect("host memory");
+                std::mem::swap(here, there);
+            }
+            Raw::Gpu(matrix) => matrix.give_gradient(self, to),
         }
     }
 }
@@ -394,26 +407,67 @@ impl Tape {
     ///
     /// Panics if the tape is off or `loss` depends on no leaf that requires a gradient.
     pub fn backward(self, loss: &Tensor2) -> Grads {
+        self.backward_onto(loss, Grads::empty())
+    }
+
+    /// The same, added to the gradients `before` of other passes.
+    ///
+    /// Panics as [`Self::backward`] does.
+    pub fn backward_onto(self, loss: &Tensor2, before: Grads) -> Grads {
         assert!(loss.requires_grad, "the loss depends on no parameter");
         assert_eq!(loss.shape(), (1, 1), "a loss is [1, 1]");
         let ops = self.ops.expect("a recording tape");
-        let mut grads = Grads::empty();
+        let Grads { host, gpu } = before;
         match &loss.raw {
-            Raw::Host(_) => grads.host = backward_on_host(ops.host, loss.clone()),
-            Raw::Gpu(matrix) => grads.gpu = matrix.backward(ops.gpu),
+            Raw::Host(_) => Grads {
+                host: backward_on_host(ops.host, loss.clone(), host),
+                gpu,
+            },
+            Raw::Gpu(matrix) => Grads {
+                host,
+                gpu: matrix.backward(ops.gpu, gpu),
+            },
         }
-        grads
     }
 }
 
-/// Runs `ops` backwards. dfdx starts from a tensor without dimensions, with gradient 1.
-fn backward_on_host(mut ops: OwnedTape<f32, Cpu>, loss: Tensor2) -> Gradients<f32, Cpu> {
+/// Runs `ops` backwards, from the gradients `before` on. dfdx starts from a tensor without dimensions, with gradient 1.
+fn backward_on_host(
+    mut ops: OwnedTape<f32, Cpu>,
+    loss: Tensor2,
+    before: Gradients<f32, Cpu>,
+) -> Gradients<f32, Cpu> {
     let end: Tensor<(), f32, Cpu> = Cpu::default().tensor_from_vec(vec![loss.scalar()], ());
     let seed = end.clone();
     ops.add_backward_op(move |grads| {
         let one = grads.get_or_alloc_mut(&seed)?[0];
+        *grads = before;
         grads.get_or_alloc_mut(loss.host())?[0] += one;
         Ok(())
     });
     dfdx::prelude::Backward::backward(end.put_tape(ops))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops;
+    use crate::ops::check::on_every_place;
+
+    on_every_place! {
+        fn gradients_of_two_passes_add_up_and_move(place) {
+            let leaf = Tensor2::parameter(vec![2.0], 1, 1).to(place);
+            let loss = |tape: &mut Tape, factor: f32| ops::weighted_sum(tape, &[(&leaf, factor)]);
+            let mut tape = Tape::recording();
+            let first = loss(&mut tape, 3.0);
+            let mut grads = tape.backward(&first);
+            let mut kept = Grads::empty();
+            grads.give(&leaf, &mut kept);
+            assert_eq!(leaf.gradient(&mut grads), [0.0]);
+            let mut tape = Tape::recording();
+            let second = loss(&mut tape, 5.0);
+            let mut both = tape.backward_onto(&second, kept);
+            assert_eq!(leaf.gradient(&mut both), [8.0]);
+        }
+    }
 }

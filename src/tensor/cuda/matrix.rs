@@ -146,13 +146,19 @@ impl Matrix {
         buffer.unwrap_or_else(|error| panic!("the GPU: {error:?}"))
     }
 
-    /// Runs `ops` backwards from this `[1, 1]` loss. dfdx starts from a tensor without dimensions, with
-    /// gradient 1.
-    pub fn backward(&self, mut ops: Ops) -> Gradients {
+    /// Moves the buffer of the gradient from one collection into another.
+    pub fn give_gradient(&self, from: &mut Grads, to: &mut Grads) {
+        std::mem::swap(self.buffer(from), self.buffer(to));
+    }
+
+    /// Runs `ops` backwards from this `[1, 1]` loss, from the gradients `before` on. dfdx starts from a tensor without
+    /// dimensions, with gradient 1.
+    pub fn backward(&self, mut ops: Ops, before: Gradients) -> Gradients {
         self.gpu.bind();
         let end: Tensor<(), f32, Cuda> = self.gpu.shared.dfdx.tensor_from_vec(vec![1.0], ());
         let loss = self.tensor.clone();
         ops.add_backward_op(move |grads| {
+            *grads = before;
             let gradient = *grads.get_or_alloc_mut(&loss)?.device_ptr();
             // SAFETY: a live number.
             let code = unsafe { streams::write_number(gradient, 1f32.to_bits()) };
