@@ -73,6 +73,12 @@ pub trait DetectorConfig: Debug + Send + Sync {
         None
     }
 
+    /// Returns true if the losses of its network can be computed for some images of a batch at a time
+    /// ([`Output::begin_piece`](super::Output::begin_piece)).
+    fn takes_pieces(&self) -> bool {
+        false
+    }
+
     /// Refuses the keys of `[method]` whose values have no meaning for this detector. The default refuses none.
     fn check_demands(&self, _demands: &Demands, _check: &mut Check) {}
 }

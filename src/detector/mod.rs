@@ -14,6 +14,7 @@ mod judged;
 pub mod mask2former;
 pub mod mask_rcnn;
 mod part;
+mod piece;
 mod predict;
 mod proposals;
 pub mod quality;
@@ -37,6 +38,7 @@ pub use choice::{
 pub use config::{Demands, DetectorConfig, ExportedFile};
 pub use judged::Judged;
 pub use part::{Background, EmptyImage, MaskLoss, Negative, Origin, Part, RegionJudge};
+pub use piece::{Piece, Survey};
 pub use predict::predict;
 pub use proposals::{Candidate, GridLogits, Masks, PictureSizes, Proposals};
 pub use regions::{HeadKind, Region, RegionDetection, RegionHeads, RegionPredictions};
@@ -79,6 +81,12 @@ pub trait Detector: Parameters + Send {
         test_views::union(self, views, rule)
     }
 
+    /// Returns true if the pieces of `part` have to be counted before the first of them has losses, because divisors
+    /// depend on what the network says of the images.
+    fn is_counted(&self, _part: &Part) -> bool {
+        true
+    }
+
     /// A detector with the same parameters. The two share the memory of a parameter until one of them changes it.
     fn copy(&self) -> Box<dyn Detector>;
 
@@ -100,6 +108,14 @@ pub trait Output {
     ///
     /// Panics if the part names images or classes that the batch does not have, or has masks of several sizes.
     fn begin<'a>(&'a self, part: &'a Part<'a>, draws: Stream) -> Box<dyn Pending + 'a>;
+
+    /// Starts the losses of a piece of `part`, whose images are the first ones of the batch. The positions
+    /// [`Part::images`] are not read.
+    ///
+    /// Panics as [`Self::begin`] does, and if the detector knows no pieces: see [`DetectorConfig::takes_pieces`].
+    fn begin_piece<'a>(&'a self, _part: &'a Part<'a>, _piece: Piece<'a>) -> Box<dyn Pending + 'a> {
+        unreachable!("a recipe that asks for pieces of this network's batches is refused")
+    }
 
     /// The candidates of all images, measured at the padded size of the input.
     fn propose(&self, choice: CandidateChoice) -> Later<Proposals>;
@@ -139,6 +155,13 @@ pub type RawArray = (&'static str, (Vec<usize>, Vec<f32>));
 pub trait Pending {
     /// Assigns the objects and computes the losses. Waits for the GPU if there is one.
     fn losses(self: Box<Self>, tape: &mut Tape) -> Losses;
+
+    /// What the pieces of the part up to this one count. Waits for the GPU if there is one.
+    ///
+    /// Panics if these are the losses of no piece.
+    fn count(self: Box<Self>) -> Survey {
+        unreachable!("divisors that follow from targets are not counted")
+    }
 }
 
 /// The losses of one part of a batch; each `[1, 1]`.

@@ -99,6 +99,10 @@ impl DetectorConfig for Mask2FormerConfig {
         }
     }
 
+    fn takes_pieces(&self) -> bool {
+        true
+    }
+
     fn export(
         &self,
         names: Option<&str>,

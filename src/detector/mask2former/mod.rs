@@ -13,7 +13,7 @@ mod planes;
 pub mod points;
 mod scores;
 
-use crate::detector::{Detector, DetectorConfig, Output};
+use crate::detector::{Detector, DetectorConfig, Output, Part};
 use crate::graph::{Images, Mask2Former, Trunk};
 use crate::nn::params::{Param, Parameters};
 use crate::registry::Entry;
@@ -72,6 +72,11 @@ impl Detector for Mask2FormerDetector {
             padded: images.padded(),
             criterion: self.criterion.clone(),
         })
+    }
+
+    /// All divisors follow from the targets, but for the mean weight of the points.
+    fn is_counted(&self, part: &Part) -> bool {
+        part.mask_loss.renormalise
     }
 
     fn copy(&self) -> Box<dyn Detector> {

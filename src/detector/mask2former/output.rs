@@ -4,7 +4,7 @@ use super::candidates::proposals;
 use super::criterion::Criterion;
 use super::detections::{Predicted, judged, raw};
 use super::points::Drawn;
-use crate::detector::{CandidateChoice, Judged, Output, Part, Pending, Proposals, RawArray};
+use crate::detector::{CandidateChoice, Judged, Output, Part, Pending, Piece, Proposals, RawArray};
 use crate::graph::Predictions;
 use crate::rng::Stream;
 use crate::structures::Detection;
@@ -39,6 +39,19 @@ impl Output for Mask2FormerOutput {
             .criterion
             .begin(&self.predictions, part, Box::new(points));
         Box::new(begun)
+    }
+
+    fn begin_piece<'a>(
+        &'a self,
+        part: &'a Part<'a>,
+        mut piece: Piece<'a>,
+    ) -> Box<dyn Pending + 'a> {
+        let points = Drawn::new(self.predictions.layers.len(), &mut piece.draws);
+        let points = Box::new(points);
+        Box::new(
+            self.criterion
+                .begin_piece(&self.predictions, part, piece, points),
+        )
     }
 
     fn propose(&self, choice: CandidateChoice) -> Later<Proposals> {

@@ -27,7 +27,7 @@ impl StartedPart<'_> {
         masks: f32,
     ) -> Tensor2 {
         let row = |pair: &MatchedPair| {
-            (self.part.images.start + pair.image) * self.predictions.queries + pair.query
+            (self.extent.in_batch + pair.image) * self.predictions.queries + pair.query
         };
         let rows: Vec<usize> = pairs.iter().map(row).collect();
         let planes = ops::rows_on_host(&layer.masks, &rows);
@@ -50,13 +50,13 @@ impl StartedPart<'_> {
                 .flat_map(|cell| [centre(cell % width, width), centre(cell / width, height)]);
             let centres = Tensor2::constant(centres.collect(), 1, 2 * height * width);
             let centres = centres.to(&self.predictions.layers[0].masks.place());
-            let targets = self.part.targets.iter().enumerate();
+            let targets = self.extent.targets.iter().enumerate();
             let objects =
                 targets.flat_map(|(image, targets)| (0..targets.len()).map(move |i| (image, i, 0)));
             let sampled = self.matching.objects.sample(objects, &centres);
             sampled.host_values().iter().map(|v| *v >= INSIDE).collect()
         });
-        let before = self.part.targets[..pair.image].iter();
+        let before = self.extent.targets[..pair.image].iter();
         let first: usize = before.map(|targets| targets.len()).sum();
         &cells[(first + pair.object) * height * width..][..height * width]
     }

@@ -1,7 +1,7 @@
 //! The assignment of objects to queries, layer by layer. The costs are computed where the predictions are, the
 //! assignment on the CPU.
 
-use crate::detector::Part;
+use super::extent::Extent;
 use crate::detector::mask2former::loss::LossConfig;
 use crate::detector::mask2former::matcher;
 use crate::detector::mask2former::objects::Objects;
@@ -13,16 +13,16 @@ use rayon::prelude::*;
 
 /// A matched query and object of one image.
 pub(super) struct MatchedPair {
-    /// Index into the part's images.
+    /// Index into the images of the extent.
     pub image: usize,
     pub query: usize,
     pub object: usize,
 }
 
-/// The matching of a part, under way.
+/// The matching of some images, under way.
 pub(super) struct Matching<'p> {
     config: &'p LossConfig,
-    /// Of the part, where the predictions are.
+    /// Of the images, where the predictions are.
     pub objects: Objects<'p>,
     /// The images with objects.
     busy: Vec<usize>,
@@ -35,19 +35,20 @@ impl<'p> Matching<'p> {
     pub fn begin(
         config: &'p LossConfig,
         predictions: &Predictions,
-        part: &Part<'p>,
+        extent: &Extent<'p>,
         points: &dyn PointSource,
     ) -> Self {
-        let images = 0..part.targets.len();
+        let targets = extent.targets;
+        let images = 0..targets.len();
         let mut matching = Self {
             config,
-            objects: Objects::new(&predictions.layers[0].masks.place(), part.targets),
-            busy: images.filter(|i| !part.targets[*i].is_empty()).collect(),
+            objects: Objects::new(&predictions.layers[0].masks.place(), targets),
+            busy: images.filter(|i| !targets[*i].is_empty()).collect(),
             layers: Vec::new(),
         };
         let layers = predictions.layers.iter().enumerate();
         matching.layers = layers
-            .map(|(index, layer)| Some(matching.costs(predictions, layer, index, part, points)))
+            .map(|(index, layer)| Some(matching.costs(predictions, layer, index, extent, points)))
             .collect();
         matching
     }
@@ -58,22 +59,24 @@ impl<'p> Matching<'p> {
         predictions: &Predictions,
         layer: &LayerPredictions,
         index: usize,
-        part: &Part,
+        extent: &Extent,
         points: &dyn PointSource,
     ) -> Later<Vec<MatchCosts>> {
-        let purpose = |image: &usize| Purpose::Matching { image: *image };
+        let purpose = |image: &usize| Purpose::Matching {
+            image: extent.place + image,
+        };
         let purposes: Vec<Purpose> = self.busy.iter().map(purpose).collect();
         let place = layer.masks.place();
         let points = points.points(&place, index, &purposes, 0..self.config.points);
         let objects = self.busy.iter().enumerate().flat_map(|(row, &image)| {
-            let objects = 0..part.targets[image].len();
+            let objects = 0..extent.targets[image].len();
             objects.map(move |object| (image, object, row))
         });
         let wanted = self.objects.sample(objects, &points);
         let queries = predictions.queries;
         let compared = |image: &usize| Compared {
-            first: (part.images.start + image) * queries,
-            classes: part.targets[*image].classes.clone(),
+            first: (extent.in_batch + image) * queries,
+            classes: extent.targets[*image].classes.clone(),
         };
         let images: Vec<Compared> = self.busy.iter().map(compared).collect();
         let size = (queries, (predictions.height, predictions.width));

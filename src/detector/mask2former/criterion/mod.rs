@@ -24,6 +24,7 @@
 //! for the costs of each layer and for nothing else. With [`crate::detector::MaskLoss::renormalise`] it also waits for
 //! the mean weight of each layer.
 
+mod extent;
 mod iou;
 mod matching;
 mod sampling;
@@ -31,11 +32,12 @@ mod weights;
 
 use super::loss::LossConfig;
 use super::points::{Drawn, PointSource};
-use crate::detector::{Background, Losses, Part, Pending, Targets};
+use crate::detector::{Background, Losses, Part, Pending, Piece, Survey, Targets};
 use crate::graph::{LayerPredictions, ModelConfig, Predictions};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
+use extent::{Extent, pair_count};
 use matching::{MatchedPair, Matching};
 use sampling::Sampled;
 use std::cell::OnceCell;
@@ -94,22 +96,43 @@ impl Criterion {
         part: &'p Part<'p>,
         points: Box<dyn PointSource + 'p>,
     ) -> StartedPart<'p> {
-        let std::ops::Range { start, end } = part.images;
-        assert_eq!(
-            part.targets.len(),
-            end - start,
-            "one list of targets per image"
-        );
-        assert!(
-            end <= predictions.batch,
-            "image {end} of {}",
-            predictions.batch
-        );
+        self.started(predictions, part, Extent::whole(part), points)
+    }
+
+    /// The same for a piece of `part`, whose images are the first ones of `predictions`. `points` are those of the
+    /// whole part.
+    pub fn begin_piece<'p>(
+        &'p self,
+        predictions: &'p Predictions,
+        part: &'p Part<'p>,
+        piece: Piece<'p>,
+        points: Box<dyn PointSource + 'p>,
+    ) -> StartedPart<'p> {
+        let extent = Extent::piece(part, piece.images, predictions.queries);
+        StartedPart {
+            survey: Some(piece.survey),
+            objects: piece.objects,
+            ..self.started(predictions, part, extent, points)
+        }
+    }
+
+    fn started<'p>(
+        &'p self,
+        predictions: &'p Predictions,
+        part: &'p Part<'p>,
+        extent: Extent<'p>,
+        points: Box<dyn PointSource + 'p>,
+    ) -> StartedPart<'p> {
+        let (end, batch) = (extent.end(), predictions.batch);
+        assert!(end <= batch, "image {end} of {batch}");
         StartedPart {
             criterion: self,
             predictions,
             part,
-            matching: Matching::begin(&self.config, predictions, part, &*points),
+            matching: Matching::begin(&self.config, predictions, &extent, &*points),
+            extent,
+            survey: None,
+            objects: None,
             points,
             cells: OnceCell::new(),
         }
@@ -118,12 +141,11 @@ impl Criterion {
     fn class_loss(
         &self,
         tape: &mut Tape,
-        predictions: &Predictions,
+        queries: usize,
         layer: &LayerPredictions,
-        part: &Part,
+        (part, extent): (&Part, &Extent),
         pairs: &[MatchedPair],
     ) -> Tensor2 {
-        let queries = predictions.queries;
         let no_object = layer.classes.columns() - 1;
         let nothing = part.targets.iter().all(Targets::is_empty);
         let unmatched = match part.background {
@@ -133,29 +155,36 @@ impl Criterion {
                 unreachable!("a recipe that asks for regions of queries is refused")
             }
         };
-        let mut targets = vec![no_object; part.targets.len() * queries];
-        // Those that the loss is divided by, and those of the losses.
-        let mut plain = Vec::with_capacity(targets.len());
+        let own = extent.place..extent.place + extent.targets.len();
+        let mut targets = vec![no_object; own.len() * queries];
+        // Those that the loss is divided by, of all images of the part, and those of the losses.
+        let mut plain = Vec::with_capacity(part.targets.len() * queries);
         let mut weights = Vec::with_capacity(targets.len());
-        for image in part.targets {
-            let [own, given] = match part.empty_image.teaches(image, nothing) {
+        for (place, image) in part.targets.iter().enumerate() {
+            let [weight, given] = match part.empty_image.teaches(image, nothing) {
                 true => [self.config.no_object, unmatched],
                 false => [0.0; 2],
             };
-            plain.resize(plain.len() + queries, own);
-            weights.resize(weights.len() + queries, given);
+            let is_own = own.contains(&place);
+            // Of other pieces it is known how many queries are matched, which is all that their sum needs.
+            let matched = if is_own { 0 } else { image.len().min(queries) };
+            plain.extend(std::iter::repeat_n(1.0, matched));
+            plain.extend(std::iter::repeat_n(weight, queries - matched));
+            if is_own {
+                weights.resize(weights.len() + queries, given);
+            }
         }
         for pair in pairs {
             let row = pair.image * queries + pair.query;
-            let image = &part.targets[pair.image];
+            let image = &extent.targets[pair.image];
             targets[row] = image.classes[pair.object];
-            plain[row] = 1.0;
+            plain[own.start * queries + row] = 1.0;
             weights[row] = image
                 .weights_of(pair.object)
                 .map_or(1.0, |weights| weights.class);
         }
         let total: f32 = plain.iter().sum();
-        let start = part.images.start * queries;
+        let start = extent.in_batch * queries;
         let logits = ops::slice_rows(tape, &layer.classes, start, targets.len());
         // Without any weight the loss and its gradient are 0, whatever they are divided by.
         let denominator = if total > 0.0 { total } else { 1.0 };
@@ -171,6 +200,12 @@ pub struct StartedPart<'p> {
     criterion: &'p Criterion,
     predictions: &'p Predictions,
     part: &'p Part<'p>,
+    /// The images of the part whose losses these are.
+    extent: Extent<'p>,
+    /// What the pieces of the part count; none if it is whole.
+    survey: Option<&'p Survey>,
+    /// N, if the part does not decide it.
+    objects: Option<f32>,
     points: Box<dyn PointSource + 'p>,
     matching: Matching<'p>,
     /// The objects on the grid of the predicted masks, object by object, once they have been asked for.
@@ -184,16 +219,21 @@ impl Pending for StartedPart<'_> {
         for (index, layer) in self.predictions.layers.iter().enumerate() {
             let pairs = self.matching.pairs(index);
             let (criterion, predictions) = (self.criterion, self.predictions);
-            class.push(criterion.class_loss(tape, predictions, layer, self.part, &pairs));
+            let images = (self.part, &self.extent);
+            let queries = predictions.queries;
+            class.push(criterion.class_loss(tape, queries, layer, images, &pairs));
             if !pairs.is_empty() {
                 let sampled = Sampled::new(&self, index, &pairs);
                 let size = (predictions.height, predictions.width);
-                let [bce, overlap] = self.mask_losses(tape, (&layer.masks, size), &pairs, &sampled);
+                let planes = (&layer.masks, size);
+                let fine = self.mask_losses(tape, planes, &pairs, &sampled, 2 * index);
+                let [bce, overlap] = fine;
                 mask.push(bce);
                 dice.push(overlap);
                 if let Some(masks) = &layer.coarse {
                     let planes = (masks, predictions.coarse_size());
-                    coarse.extend(self.mask_losses(tape, planes, &pairs, &sampled));
+                    let sum = 2 * index + 1;
+                    coarse.extend(self.mask_losses(tape, planes, &pairs, &sampled, sum));
                 }
                 if let Some(predicted) = &layer.ious {
                     ious.push(self.iou_loss(tape, layer, predicted, &pairs, self.masks()));
@@ -225,23 +265,50 @@ impl Pending for StartedPart<'_> {
             weights,
         }
     }
+
+    /// Sums the weights of the points, of the fine and of the coarse masks of every layer.
+    fn count(mut self: Box<Self>) -> Survey {
+        let mut sums = Vec::new();
+        for (index, layer) in self.predictions.layers.iter().enumerate() {
+            let pairs = self.matching.pairs(index);
+            if pairs.is_empty() {
+                sums.extend([0.0; 2]);
+                continue;
+            }
+            let sampled = Sampled::new(&self, index, &pairs);
+            let sum = |planes| {
+                let weights = self.point_weights(planes, &pairs, &sampled);
+                weights.map_or(0.0, |weights| total(&weights.host_values()))
+            };
+            let size = (self.predictions.height, self.predictions.width);
+            let coarse = layer.coarse.as_ref();
+            let coarse = coarse.map(|masks| (masks, self.predictions.coarse_size()));
+            sums.extend([sum((&layer.masks, size)), coarse.map_or(0.0, sum)]);
+        }
+        let before = self.survey.expect("the losses of a piece");
+        before.clone().plus(&sums)
+    }
 }
 
 impl StartedPart<'_> {
     /// N.
     fn masks(&self) -> f32 {
+        if let Some(objects) = self.objects {
+            return objects.max(1.0);
+        }
         let objects: usize = self.part.targets.iter().map(Targets::len).sum();
         objects.max(1) as f32
     }
 
     /// Binary cross-entropy and dice of one layer's matched pairs, whose masks are among `planes`: the logits of all
-    /// queries, with rows and columns of a plane.
+    /// queries, with rows and columns of a plane. `number`: that of the sum of their weights in a survey.
     fn mask_losses(
         &self,
         tape: &mut Tape,
         planes: Planes,
         pairs: &[MatchedPair],
         sampled: &Sampled,
+        number: usize,
     ) -> [Tensor2; 2] {
         let (predictions, part) = (self.predictions, self.part);
         let masks = self.masks();
@@ -255,7 +322,14 @@ impl StartedPart<'_> {
         let (targets, weights) = (&sampled.targets, weights.as_ref());
         let scale = match weights {
             Some(weights) if part.mask_loss.renormalise => {
-                mean(&weights.host_values()).max(SMALLEST_MEAN)
+                let mean = match self.survey {
+                    None => total(&weights.host_values()) / weights.len() as f64,
+                    Some(survey) => {
+                        let pairs = pair_count(part.targets, predictions.queries);
+                        survey.sums[number] / (pairs * weights.columns()) as f64
+                    }
+                };
+                (mean as f32).max(SMALLEST_MEAN)
             }
             _ => 1.0,
         };
@@ -275,8 +349,8 @@ impl StartedPart<'_> {
 /// Keeps the renormalised loss finite where every point has weight 0.
 const SMALLEST_MEAN: f32 = 1e-6;
 
-fn mean(values: &[f32]) -> f32 {
-    (values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len() as f64) as f32
+fn total(values: &[f32]) -> f64 {
+    values.iter().map(|value| f64::from(*value)).sum()
 }
 
 /// The plain sum of `[1, 1]` terms; 0 without any.

@@ -26,18 +26,17 @@ impl Sampled {
     pub fn new(begun: &StartedPart, layer: usize, pairs: &[MatchedPair]) -> Self {
         let StartedPart {
             predictions,
-            part,
+            extent,
             matching,
             ..
         } = begun;
         let config = &begun.criterion.config;
-        let row = |pair: &MatchedPair| {
-            (part.images.start + pair.image) * predictions.queries + pair.query
-        };
+        let row =
+            |pair: &MatchedPair| (extent.in_batch + pair.image) * predictions.queries + pair.query;
         let rows: Vec<usize> = pairs.iter().map(row).collect();
         let purpose = |(number, pair): (usize, &MatchedPair)| Purpose::Sampling {
-            pair: number,
-            image: pair.image,
+            pair: extent.pairs_before + number,
+            image: extent.place + pair.image,
             query: pair.query,
             object: pair.object,
         };
@@ -46,7 +45,7 @@ impl Sampled {
         let place = masks.place();
         let draw = |numbers: Range<usize>| begun.points.points(&place, layer, &purposes, numbers);
         let size = (predictions.height, predictions.width);
-        let points = match part.mask_loss.uniform_points {
+        let points = match begun.part.mask_loss.uniform_points {
             true => draw(0..config.points),
             false => important(config, draw, |points| {
                 ops::point_sample(&mut Tape::off(), masks, &rows, size, points)
@@ -65,8 +64,13 @@ impl Sampled {
 
 /// The weights of the loss at the points of every pair.
 fn weights(begun: &StartedPart, pairs: &[MatchedPair], points: &Tensor2) -> Option<Tensor2> {
-    let images = begun.part.targets;
-    if images.iter().all(|image| image.discounts.is_none()) {
+    let images = begun.extent.targets;
+    if begun
+        .part
+        .targets
+        .iter()
+        .all(|image| image.discounts.is_none())
+    {
         return None;
     }
     let plane = |pair: &MatchedPair| {

@@ -612,3 +612,5 @@ on_every_place! {
 }
 
 mod heads;
+mod pieces;
+mod replicas;

@@ -40,8 +40,9 @@ impl StartedPart<'_> {
 
     /// The weight of the mask of every pair, `[n, 1]`; `None` if no object has any.
     pub(super) fn mask_weights(&self, pairs: &[MatchedPair]) -> Option<Tensor2> {
-        let images = self.part.targets;
-        if images.iter().all(|image| image.weights.is_none()) {
+        let images = self.extent.targets;
+        let mut all = self.part.targets.iter();
+        if all.all(|image| image.weights.is_none()) {
             return None;
         }
         let of_pair = |pair: &MatchedPair| {
@@ -63,7 +64,7 @@ impl StartedPart<'_> {
         let planes = ops::rows_on_host(masks, &sampled.rows);
         let planes = planes.chunks_exact(size.0 * size.1).zip(pairs);
         let of_pair = |(plane, pair): (&[f32], &MatchedPair)| {
-            let mask = &self.part.targets[pair.image].masks[pair.object];
+            let mask = &self.extent.targets[pair.image].masks[pair.object];
             let bounds = Bounds::of_mask(&mask.bits, mask.height, mask.width);
             let around = |bounds| Cells::around(bounds, (mask.height, mask.width), size);
             rule.weights(plane, size, &bounds.map_or(Cells::all(size), around))
