@@ -36,18 +36,26 @@ pub struct Pair<'a> {
     pub share: f32,
 }
 
-/// The loss of the IoU of all `pairs`, in the order of the `predictions`.
+/// The loss of the IoU of all `pairs`, in the order of the `predictions`. `counted`: the divisor, if there are others
+/// than these.
 pub fn iou_loss<'a>(
     tape: &mut Tape,
     predictions: &IouPredictions,
     pairs: impl Iterator<Item = Pair<'a>>,
+    counted: Option<f32>,
 ) -> Tensor2 {
     match predictions {
         IouPredictions::Logits(logits) => {
             let targets: Vec<f32> = pairs.map(|pair| pair.in_region()).collect();
             let count = targets.len();
             let targets = Tensor2::constant(targets, count, 1);
-            ops::bce_points(tape, logits, &targets, None, count as f32)
+            ops::bce_points(
+                tape,
+                logits,
+                &targets,
+                None,
+                counted.unwrap_or(count as f32),
+            )
         }
         IouPredictions::Values(values) => {
             let targets = pairs.map(|pair| pair.with_the_rest()).enumerate();
@@ -59,7 +67,8 @@ pub fn iou_loss<'a>(
             let count = rows.len();
             let found = ops::pick(tape, values, &rows, &vec![0; count], 1);
             let targets = Tensor2::constant(targets, count, 1);
-            ops::smooth_l1(tape, &found, &targets, BOUND, count as f32 / BOUND)
+            let divisor = counted.unwrap_or(count as f32) / BOUND;
+            ops::smooth_l1(tape, &found, &targets, BOUND, divisor)
         }
     }
 }
@@ -84,7 +93,7 @@ impl Pair<'_> {
     }
 
     /// The IoU with the whole object.
-    fn with_the_rest(&self) -> f32 {
+    pub fn with_the_rest(&self) -> f32 {
         let [mask, object, both] = self.areas(|logit| logit > 0.0);
         let object = object / self.share.clamp(LEAST_SHARE, 1.0);
         both / (mask + object - both).max(1.0)
@@ -162,7 +171,7 @@ mod tests {
             false => IouPredictions::Logits(leaf.clone()),
         };
         let mut tape = Tape::recording();
-        let loss = iou_loss(&mut tape, &predictions, pairs);
+        let loss = iou_loss(&mut tape, &predictions, pairs, None);
         let mut grads = tape.backward(&loss);
         (loss.scalar(), leaf.gradient(&mut grads))
     }

@@ -37,13 +37,41 @@ impl MaskTargets {
         }
     }
 
-    /// The loss of the predicted `logits`, `[F * S * S, 1]` with S = `side`, by the rules `rule`.
+    /// Multiplies the weights by those of the boundaries in the predicted `logits`, `[F * S * S, 1]` with S = `side`,
+    /// if `rule` has any.
+    pub fn weigh(&mut self, logits: &Tensor2, side: usize, rule: &MaskLoss) {
+        let Some(boundary) = rule.boundary else {
+            return;
+        };
+        let (all, pixels) = (Cells::all((side, side)), side * side);
+        let planes = logits.host_values();
+        let planes = planes
+            .chunks_exact(pixels)
+            .zip(self.weights.chunks_exact_mut(pixels));
+        for (plane, weights) in planes {
+            let factors = boundary.weights(plane, (side, side), &all);
+            weights
+                .iter_mut()
+                .zip(factors)
+                .for_each(|(weight, factor)| *weight *= factor);
+        }
+        self.weighted = true;
+    }
+
+    /// The sum of the weights.
+    pub fn total(&self) -> f64 {
+        self.weights.iter().map(|weight| f64::from(*weight)).sum()
+    }
+
+    /// The loss of the predicted `logits`, `[F * S * S, 1]` with S = `side`, by the rules `rule`. `counted`: F and the
+    /// sum of the weights, if there are other regions than these.
     pub fn loss(
         mut self,
         tape: &mut Tape,
         logits: &Tensor2,
         side: usize,
         rule: &MaskLoss,
+        counted: Option<(f64, f64)>,
     ) -> Tensor2 {
         let pixels = side * side;
         let count = self.masks.len() / pixels;
@@ -51,25 +79,12 @@ impl MaskTargets {
             return zero();
         }
         let logits = ops::reshape(tape, logits, count, pixels);
-        if let Some(boundary) = rule.boundary {
-            let all = Cells::all((side, side));
-            let planes = logits.host_values();
-            let planes = planes
-                .chunks_exact(pixels)
-                .zip(self.weights.chunks_exact_mut(pixels));
-            for (plane, weights) in planes {
-                let factors = boundary.weights(plane, (side, side), &all);
-                weights
-                    .iter_mut()
-                    .zip(factors)
-                    .for_each(|(weight, factor)| *weight *= factor);
-            }
-            self.weighted = true;
-        }
-        let mut divisor = count as f32;
-        if self.weighted && rule.renormalise {
-            let sum: f64 = self.weights.iter().map(|weight| f64::from(*weight)).sum();
-            divisor *= ((sum / self.weights.len() as f64) as f32).max(SMALLEST_MEAN);
+        self.weigh(&logits, side, rule);
+        let (found, sum) = counted.unwrap_or((count as f64, self.total()));
+        let mut divisor = found as f32;
+        // Other regions may have weights where these have none.
+        if (self.weighted || counted.is_some()) && rule.renormalise {
+            divisor *= ((sum / (found * pixels as f64)) as f32).max(SMALLEST_MEAN);
         }
         let targets = Tensor2::constant(self.masks, count, pixels);
         let weights = self
@@ -104,7 +119,7 @@ mod tests {
                     let boundary = Boundary { scale: 3.0, reduction, padding };
                     let rule = MaskLoss { boundary: Some(boundary), ..MaskLoss::default() };
                     let mut tape = Tape::recording();
-                    let loss = targets.loss(&mut tape, &leaf, side, &rule);
+                    let loss = targets.loss(&mut tape, &leaf, side, &rule, None);
                     let name = format!("bpm.{case}.{masks}");
                     golden::compare(&name, &[loss.scalar()], get(&format!("{name}.loss")), 1e-5);
                     let mut grads = tape.backward(&loss);

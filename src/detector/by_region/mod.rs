@@ -21,7 +21,7 @@ pub use iou_loss::{Pair, iou_loss};
 pub use mask_loss::MaskTargets;
 pub use matching::Matcher;
 pub use sampling::{SampleOrder, SampleSize};
-pub use taught::{Taught, taught};
+pub use taught::{Taught, objects_of_part, taught, taught_among, taught_in};
 
 /// The loss of nothing.
 pub fn zero() -> Tensor2 {

@@ -67,6 +67,10 @@ impl DetectorConfig for MaskRcnnTable {
             .operations((height, width), regions, masks, COCO_CLASSES)
     }
 
+    fn takes_pieces(&self) -> bool {
+        true
+    }
+
     fn export(
         &self,
         names: Option<&str>,

@@ -5,7 +5,7 @@ use super::criterion::{Criterion, StartedPart};
 use super::forward::ForwardPass;
 use crate::detector::by_region::Pasting;
 use crate::detector::{
-    CandidateChoice, Judged, Output, Part, Pending, Proposals, RawArray, RegionHeads,
+    CandidateChoice, Judged, Output, Part, Pending, Piece, Proposals, RawArray, RegionHeads,
 };
 use crate::graph::mask_rcnn::{Branch, MaskRcnn};
 use crate::graph::regional::Region;
@@ -42,6 +42,10 @@ pub(super) fn pasting(model: &MaskRcnn) -> Pasting {
 impl Output for MaskRcnnOutput {
     fn begin<'a>(&'a self, part: &'a Part<'a>, draws: Stream) -> Box<dyn Pending + 'a> {
         Box::new(StartedPart::new(&self.pass, &self.criterion, part, draws))
+    }
+
+    fn begin_piece<'a>(&'a self, part: &'a Part<'a>, piece: Piece<'a>) -> Box<dyn Pending + 'a> {
+        Box::new(StartedPart::piece(&self.pass, &self.criterion, part, piece))
     }
 
     /// The detections are the candidates, whatever pairs the `choice` asks for: every one is of an object class, and

@@ -333,5 +333,6 @@ on_every_place! {
 }
 
 mod heads;
+mod pieces;
 mod views;
 mod weights;

@@ -6,6 +6,7 @@
 //! a runs over the sampled anchors of all images. d is their number, or the number that may be sampled.
 
 use super::StartedPart;
+use crate::detector::by_region::taught_in;
 use crate::detector::mask_rcnn::proposing::ANCHOR_WEIGHTS;
 use crate::ops::{self, iou_matrix};
 use crate::tensor::{Tape, Tensor2};
@@ -37,9 +38,10 @@ impl StartedPart<'_> {
                 labels.push(0.0);
             }
         }
-        let divisor = match rules.divides_by_sampled {
-            true => rows.len(),
-            false => size.count * self.images.len(),
+        let divisor = match (rules.divides_by_sampled, self.counted()) {
+            (true, None) => rows.len(),
+            (true, Some(counted)) => counted.anchors as usize,
+            (false, _) => size.count * taught_in(self.part),
         };
         let divisor = divisor.max(1) as f32;
         let predictions = &pass.predictions;

@@ -30,22 +30,22 @@ use crate::tensor::{Tape, Tensor2};
 
 /// The sampled regions of a part.
 #[derive(Default)]
-struct Sampled {
-    regions: Vec<Region>,
+pub(super) struct Sampled {
+    pub regions: Vec<Region>,
     /// The class of each; background is the last.
-    classes: Vec<usize>,
+    pub classes: Vec<usize>,
     /// The weight of each in the class loss.
-    class_weights: Vec<f32>,
+    pub class_weights: Vec<f32>,
     /// The places among them that have to find an object.
-    found: Vec<usize>,
+    pub found: Vec<usize>,
     /// The deltas to it.
     deltas: Vec<f32>,
     /// Its mask in the region.
-    masks: MaskTargets,
+    pub masks: MaskTargets,
     /// The same at the resolution of coarse masks; empty if nothing asks for it.
-    coarse: MaskTargets,
+    pub coarse: MaskTargets,
     /// The share of the object that lies in the region; empty if nothing asks for it.
-    shares: Vec<f32>,
+    pub shares: Vec<f32>,
 }
 
 impl Sampled {
@@ -95,13 +95,17 @@ impl StartedPart<'_> {
             return losses;
         }
         let (model, rules) = (&pass.model, pass.model.rules());
-        let count = sampled.regions.len();
+        let counted = self.counted();
+        let count = counted.map_or(sampled.regions.len(), |all| all.regions as usize);
         let predictions =
             model.region_predictions(tape, &pass.levels, &sampled.regions, self.branch());
         let (logits, classes) = (&predictions.classes, &sampled.classes);
         let weights = &sampled.class_weights;
         let divisor = match self.part.background {
-            Background::Teacher(_) => weights.iter().sum::<f32>().max(1.0),
+            Background::Teacher(_) => {
+                let sum = counted.map(|all| all.class_weights as f32);
+                sum.unwrap_or_else(|| weights.iter().sum()).max(1.0)
+            }
             Background::Own | Background::Weight(_) => count as f32,
         };
         let focal = self.criterion.config.focal;
@@ -118,7 +122,7 @@ impl StartedPart<'_> {
     }
 
     /// The heads that learn from this part.
-    fn branch(&self) -> Branch {
+    pub(super) fn branch(&self) -> Branch {
         match self.part.origin {
             Origin::Labelled => Branch::Strong,
             Origin::Pseudo => Branch::Weak,
@@ -126,7 +130,7 @@ impl StartedPart<'_> {
     }
 
     /// Draws the regions of every image from its candidates and its objects' own rectangles.
-    fn sampled(&mut self, candidates: Vec<Vec<Bounds>>) -> Sampled {
+    pub(super) fn sampled(&mut self, candidates: Vec<Vec<Bounds>>) -> Sampled {
         let (pass, criterion) = (self.pass, self.criterion);
         let (model, rules) = (&pass.model, pass.model.rules());
         let config = &criterion.config;
@@ -152,7 +156,7 @@ impl StartedPart<'_> {
             }
             let others = sample.background.iter().map(|index| candidates[*index]);
             let others: Vec<Bounds> = others.collect();
-            let weights = self.background_weights(taught.image, &others);
+            let weights = self.background_weights(taught.place, &others);
             for (bounds, weight) in others.into_iter().zip(weights) {
                 sampled.push(taught.image, bounds, background, weight);
             }
@@ -178,14 +182,12 @@ impl StartedPart<'_> {
         sampled
     }
 
-    /// The weights in the class loss of `regions` of an image of the batch that find no object.
+    /// The weights in the class loss of `regions` of the image `image` of the part that find no object.
     fn background_weights(&self, image: usize, regions: &[Bounds]) -> Vec<f32> {
         match self.part.background {
             Background::Own => vec![1.0; regions.len()],
             Background::Weight(weight) => vec![weight; regions.len()],
-            Background::Teacher(teacher) => {
-                teacher.background(image - self.part.images.start, regions)
-            }
+            Background::Teacher(teacher) => teacher.background(image, regions),
         }
     }
 
@@ -207,21 +209,35 @@ impl StartedPart<'_> {
         let regions: Vec<Region> = found.iter().map(|i| regions[*i]).collect();
         let classes: Vec<usize> = found.iter().map(|i| classes[*i]).collect();
         let own = self.pass.own_masks(tape, &regions, &classes, self.branch());
+        let counted = self.counted();
         if let Some(predictions) = &own.iou {
-            let pixels = model.mask_side().pow(2);
             let logits = own.logits.host_values();
-            let objects = masks.masks.chunks_exact(pixels);
-            let both = logits.chunks_exact(pixels).zip(objects);
-            let pairs = both.enumerate().map(|(at, (logits, object))| Pair {
-                logits,
-                object,
-                share: shares.get(at).copied().unwrap_or(1.0),
-            });
-            losses.iou = Some(iou_loss(tape, predictions, pairs));
+            let pairs = pairs(&logits, &masks, &shares, model.mask_side());
+            let count = counted.map(|all| all.ious as f32);
+            losses.iou = Some(iou_loss(tape, predictions, pairs, count));
         }
         if let Some(logits) = &own.coarse {
-            losses.coarse = Some(coarse.loss(tape, logits, model.coarse_side(), rule));
+            let sums = counted.map(|all| (all.found, all.coarse_weights));
+            let side = model.coarse_side();
+            losses.coarse = Some(coarse.loss(tape, logits, side, rule, sums));
         }
-        losses.mask = masks.loss(tape, &own.logits, model.mask_side(), rule);
+        let sums = counted.map(|all| (all.found, all.mask_weights));
+        losses.mask = masks.loss(tape, &own.logits, model.mask_side(), rule, sums);
     }
+}
+
+/// The masks of regions that have to find an object, with `logits` `[F * side * side]`, beside their objects.
+pub(super) fn pairs<'a>(
+    logits: &'a [f32],
+    masks: &'a MaskTargets,
+    shares: &'a [f32],
+    side: usize,
+) -> impl Iterator<Item = Pair<'a>> {
+    let objects = masks.masks.chunks_exact(side * side);
+    let both = logits.chunks_exact(side * side).zip(objects);
+    both.enumerate().map(|(at, (logits, object))| Pair {
+        logits,
+        object,
+        share: shares.get(at).copied().unwrap_or(1.0),
+    })
 }
