@@ -64,6 +64,10 @@ impl DetectorConfig for CenterMaskTable {
             .operations((height, width), masks, COCO_CLASSES)
     }
 
+    fn takes_pieces(&self) -> bool {
+        true
+    }
+
     fn export(
         &self,
         names: Option<&str>,

@@ -25,7 +25,7 @@ const OUTWARDS: [f32; SIDES] = [-1.0, -1.0, 1.0, 1.0];
 
 /// What the locations of a part have to find.
 #[derive(Default)]
-struct Wanted {
+pub(super) struct Wanted {
     /// The rows of the locations of all images that teach something.
     rows: Vec<usize>,
     /// 1 for the class of each, `[rows, K]`.
@@ -33,11 +33,11 @@ struct Wanted {
     /// The weight of each in the class loss.
     weights: Vec<f32>,
     /// The rows that have to find an object.
-    found: Vec<usize>,
+    pub found: Vec<usize>,
     /// The distances of each to the sides of its box, in strides.
     sides: Vec<f32>,
     /// The centreness of each.
-    centreness: Vec<f32>,
+    pub centreness: Vec<f32>,
 }
 
 impl StartedPart<'_> {
@@ -54,8 +54,11 @@ impl StartedPart<'_> {
         let sides = picked(&predictions.sides, &wanted.found);
         let centre = picked(&predictions.centreness, &wanted.found);
         let (all, found) = (wanted.rows.len(), wanted.found.len());
-        let sum: f32 = wanted.centreness.iter().sum();
-        let divisor = found.max(1) as f32;
+        let (count, sum) = match self.counted() {
+            None => (found, wanted.centreness.iter().sum::<f32>()),
+            Some(all) => (all.locations as usize, all.centreness as f32),
+        };
+        let divisor = count.max(1) as f32;
         let classes = Tensor2::constant(wanted.classes, all, pass.model.classes());
         let weights = Tensor2::constant(wanted.weights, all, 1);
         let outwards = Tensor2::constant(OUTWARDS.repeat(found), found, SIDES);
@@ -86,7 +89,7 @@ impl StartedPart<'_> {
     }
 
     /// What the locations of the images that teach something have to find.
-    fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> Wanted {
         let (locations, count) = (&self.pass.locations, self.pass.locations.len());
         let assigner = self.criterion.config.assigner();
         let background = match self.part.background {

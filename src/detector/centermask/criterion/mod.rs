@@ -11,14 +11,17 @@
 
 mod locations;
 mod regions;
+mod survey;
 
 use super::forward::ForwardPass;
 use super::loss::LossConfig;
-use crate::detector::by_region::{SampleOrder, Taught, taught};
-use crate::detector::{Losses, Part, Pending};
+use crate::detector::by_region::{SampleOrder, Taught, taught, taught_among};
+use crate::detector::{Losses, Part, Pending, Piece, Survey};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
+use std::ops::Range;
+use survey::Counted;
 
 /// The terms of the loss.
 pub(super) const TERMS: [&str; 5] = ["class", "box", "centreness", "mask", "iou"];
@@ -39,6 +42,8 @@ pub(super) struct StartedPart<'p> {
     part: &'p Part<'p>,
     images: Vec<Taught<'p>>,
     draws: Stream,
+    /// The places of the images, and what the pieces of the part count; none if it is whole.
+    piece: Option<(Range<usize>, &'p Survey)>,
 }
 
 impl<'p> StartedPart<'p> {
@@ -55,12 +60,47 @@ impl<'p> StartedPart<'p> {
             part,
             images: taught(part, pass.sizes.len()),
             draws,
+            piece: None,
         }
+    }
+
+    /// A piece of `part`, whose images are the first ones of `pass`.
+    pub(super) fn piece(
+        pass: &'p ForwardPass,
+        criterion: &'p Criterion,
+        part: &'p Part<'p>,
+        piece: Piece<'p>,
+    ) -> Self {
+        let Piece {
+            images: places,
+            draws,
+            survey,
+            ..
+        } = piece;
+        Self {
+            pass,
+            criterion,
+            part,
+            images: taught_among(part, places.clone(), 0, pass.sizes.len()),
+            draws,
+            piece: Some((places, survey)),
+        }
+    }
+
+    /// What all pieces of the part count; none if it is whole.
+    fn counted(&self) -> Option<Counted> {
+        let (_, survey) = self.piece.as_ref()?;
+        Some(Counted::of(survey))
     }
 }
 
 impl Pending for StartedPart<'_> {
+    fn count(self: Box<Self>) -> Survey {
+        self.surveyed()
+    }
+
     fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
+        self.draw_as_in_the_part();
         let [class, boxes, centreness] = self.location_losses(tape);
         let [mask, iou] = self.region_losses(tape);
         let losses = [class, boxes, centreness, mask, iou];

@@ -14,44 +14,55 @@ use crate::tensor::{Tape, Tensor2};
 
 /// The sampled regions of a part that have to find an object.
 #[derive(Default)]
-struct Sampled {
-    regions: Vec<Region>,
+pub(super) struct Sampled {
+    pub regions: Vec<Region>,
     /// The class of each.
-    classes: Vec<usize>,
+    pub classes: Vec<usize>,
     /// The mask of each object in the region.
-    masks: MaskTargets,
+    pub masks: MaskTargets,
     /// The share of the object that lies in the region.
-    shares: Vec<f32>,
+    pub shares: Vec<f32>,
+}
+
+impl Sampled {
+    /// Every object in its region beside its predicted mask among `logits` `[F * side * side]`.
+    pub fn pairs<'a>(&'a self, logits: &'a [f32], side: usize) -> impl Iterator<Item = Pair<'a>> {
+        let objects = self.masks.masks.chunks_exact(side * side);
+        let both = logits.chunks_exact(side * side).zip(objects);
+        both.zip(&self.shares)
+            .map(|((logits, object), share)| Pair {
+                logits,
+                object,
+                share: *share,
+            })
+    }
 }
 
 impl StartedPart<'_> {
     /// The losses of masks and of their IoU.
     pub(super) fn region_losses(&mut self, tape: &mut Tape) -> [Tensor2; 2] {
-        let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
-        let kept = self.pass.model.config().detections.kept_train;
-        let boxes = self.pass.boxes(&numbers, kept).into_iter();
-        let candidates = boxes.map(|found| found.iter().map(|one| one.bounds).collect());
-        let sampled = self.sampled(candidates.collect());
+        let sampled = self.sampled_regions();
         if sampled.regions.is_empty() {
             return [zero(), zero()];
         }
         let side = self.pass.model.mask_side();
         let own = self.pass.masks(tape, &sampled.regions, &sampled.classes);
         let logits = own.logits.host_values();
-        let pixels = side * side;
-        let both = logits
-            .chunks_exact(pixels)
-            .zip(sampled.masks.masks.chunks_exact(pixels));
-        let pairs = both
-            .zip(&sampled.shares)
-            .map(|((logits, object), share)| Pair {
-                logits,
-                object,
-                share: *share,
-            });
-        let iou = iou_loss(tape, &own.iou, pairs);
+        let (pairs, counted) = (sampled.pairs(&logits, side), self.counted());
+        let iou = iou_loss(tape, &own.iou, pairs, counted.map(|all| all.ious as f32));
         let rule = &self.part.mask_loss;
-        [sampled.masks.loss(tape, &own.logits, side, rule), iou]
+        let sums = counted.map(|all| (all.regions, all.mask_weights));
+        let mask = sampled.masks.loss(tape, &own.logits, side, rule, sums);
+        [mask, iou]
+    }
+
+    /// Draws the regions among the network's own boxes and the objects' own rectangles.
+    pub(super) fn sampled_regions(&mut self) -> Sampled {
+        let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
+        let kept = self.pass.model.config().detections.kept_train;
+        let boxes = self.pass.boxes(&numbers, kept).into_iter();
+        let candidates = boxes.map(|found| found.iter().map(|one| one.bounds).collect());
+        self.sampled(candidates.collect())
     }
 
     /// Draws the regions of every image that teaches something from its candidates and its objects' own rectangles.
