@@ -6,9 +6,9 @@
 //! `ImageList.from_tensors`.
 
 use super::interpolation::interpolate;
-use crate::ops::{COLOURS, LEVELS, Pixels};
+use crate::ops::{self, COLOURS, LEVELS, Pixels};
 use crate::structures::Picture;
-use crate::tensor::{Map, Place, Tensor2};
+use crate::tensor::{Map, Place, Tape, Tensor2};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -27,6 +27,20 @@ impl Images {
     /// Rows and columns of the padded input.
     pub fn padded(&self) -> (usize, usize) {
         (self.map.height, self.map.width)
+    }
+
+    /// These pictures, then the `others`.
+    ///
+    /// Panics unless they are padded to one size.
+    pub fn followed_by(self, others: Self) -> Self {
+        assert_eq!(self.padded(), others.padded(), "pictures of one batch");
+        let (height, width) = self.padded();
+        let both = [&self.map.data, &others.map.data];
+        let data = ops::concat_tokens(&mut Tape::off(), &both, 1);
+        Self {
+            map: Map::new(data, self.map.batch + others.map.batch, height, width),
+            sizes: [self.sizes, others.sizes].concat(),
+        }
     }
 }
 
@@ -104,8 +118,14 @@ impl Normaliser {
 
     /// One input for the pictures `which`, which may differ in size. Panics without a picture.
     pub fn images(&self, pixels: &Pixels, which: Range<usize>) -> Images {
+        self.images_among(pixels, which.clone(), which)
+    }
+
+    /// The same, padded to the size of an input for the pictures `all`, of which `which` are some. Panics without a
+    /// picture.
+    pub fn images_among(&self, pixels: &Pixels, which: Range<usize>, all: Range<usize>) -> Images {
         let sizes = &pixels.sizes()[which.clone()];
-        let (height, width) = self.padded(sizes);
+        let (height, width) = self.padded(&pixels.sizes()[all]);
         let batch = which.len();
         let values = pixels.values(which, &self.table, self.colours, (height, width));
         Images {
@@ -141,7 +161,7 @@ impl Normaliser {
     }
 
     /// The rows and columns of a map for pictures of these `sizes`. Panics without a size.
-    fn padded(&self, sizes: &[(usize, usize)]) -> (usize, usize) {
+    pub fn padded(&self, sizes: &[(usize, usize)]) -> (usize, usize) {
         let largest = |side: fn(&(usize, usize)) -> usize| {
             let side = sizes.iter().map(side).max();
             side.expect("at least one picture")

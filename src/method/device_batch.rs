@@ -57,6 +57,43 @@ impl DeviceBatch {
             .images(&self.student, 0..self.student.sizes().len())
     }
 
+    /// The student's pictures of the labelled images, and those of the unlabelled ones.
+    pub(super) fn kinds(&self) -> [Range<usize>; 2] {
+        let labelled = self.batch.labelled.len();
+        [0..labelled, labelled..self.student.sizes().len()]
+    }
+
+    /// The pictures that are padded to one size with those `of_kind`: all, if they are of one size.
+    pub(super) fn padded_with(&self, of_kind: Range<usize>) -> Range<usize> {
+        match self.is_of_one_size() {
+            true => 0..self.student.sizes().len(),
+            false => of_kind,
+        }
+    }
+
+    /// Rows and columns of the student's input for some pictures, padded with the pictures `all`.
+    pub(super) fn padded_size(&self, student: &dyn Detector, all: Range<usize>) -> (usize, usize) {
+        let normaliser = &student.trunk().normaliser;
+        normaliser.padded(&self.student.sizes()[all])
+    }
+
+    /// The pictures `which` of the student's, padded with the pictures `all`.
+    pub(super) fn some_among(
+        &self,
+        student: &dyn Detector,
+        which: Range<usize>,
+        all: Range<usize>,
+    ) -> Images {
+        let normaliser = &student.trunk().normaliser;
+        normaliser.images_among(&self.student, which, all)
+    }
+
+    /// The pictures `which` of the teacher's, padded with all of them.
+    pub(super) fn weak_among(&self, teacher: &dyn Detector, which: Range<usize>) -> Images {
+        let normaliser = &teacher.trunk().normaliser;
+        normaliser.images_among(&self.teacher, which, 0..self.teacher.sizes().len())
+    }
+
     /// The pictures `which` of the student's. Panics without a picture.
     pub(super) fn some(&self, student: &dyn Detector, which: Range<usize>) -> Images {
         student.trunk().normaliser.images(&self.student, which)

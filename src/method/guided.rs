@@ -104,6 +104,10 @@ impl Method for Guided {
         true
     }
 
+    fn takes_pieces(&self) -> bool {
+        true
+    }
+
     fn demands(&self) -> Option<Demands> {
         self.pair.demands()
     }

@@ -1,9 +1,11 @@
 //! A learner takes the steps of a phase: it has networks and the rules of their losses, or a number.
 
 use super::device_batch::DeviceBatch;
+use super::pieces::GradientSum;
 use super::report::StepReport;
 use super::snapshot::ImageSnapshot;
 use crate::data::Batch;
+use crate::data::loader::Pieces;
 use crate::data::split::ClassCounts;
 use crate::detector::Detector;
 use crate::graph::clip::VisionLanguage;
@@ -43,6 +45,20 @@ pub struct StepOutput {
 pub trait Learner: Send {
     /// The forward passes and losses of step `step`. The caller runs the tape backwards and updates the student.
     fn step(&mut self, tape: &mut Tape, sent: &DeviceBatch, step: usize) -> StepOutput;
+
+    /// The same step with only one piece of the batch in memory at a time. `sum` gets the gradients of the student; the
+    /// loss and the report are those of the whole batch.
+    ///
+    /// Panics if its method takes no steps in pieces: see [`super::Method::takes_pieces`].
+    fn step_in_pieces(
+        &mut self,
+        _sum: &mut GradientSum,
+        _sent: &DeviceBatch,
+        _step: usize,
+        _pieces: Pieces,
+    ) -> StepOutput {
+        unreachable!("a recipe that asks for pieces of this method's batches is refused")
+    }
 
     /// Sends the pictures of `batch` to where the networks are.
     fn send(&self, batch: Batch) -> DeviceBatch;

@@ -16,6 +16,7 @@ mod learner;
 mod mock;
 mod offline;
 mod phase;
+mod pieces;
 mod pool_labeller;
 pub mod pseudo_labels;
 mod report;
@@ -35,6 +36,7 @@ pub use device_batch::DeviceBatch;
 pub use lambda::Lambda;
 pub use learner::{Learner, NumberLearner, Parts, Setup, StepOutput};
 pub use phase::{Build, MethodKeys, Passes, Phase, Start};
+pub use pieces::GradientSum;
 pub use pool_labeller::{Found, PoolLabeller};
 pub use pseudo_labels::TierCounts;
 pub use report::{
@@ -86,6 +88,16 @@ pub trait Method: Debug + Send + Sync {
     /// The vision-language model that its learners need, if any.
     fn vlm(&self) -> Option<&VisionLanguageConfig> {
         None
+    }
+
+    /// Returns true if its learners take steps in pieces ([`Learner::step_in_pieces`]).
+    fn takes_pieces(&self) -> bool {
+        false
+    }
+
+    /// Returns true if these steps may be those of several replicas.
+    fn takes_replicas(&self) -> bool {
+        self.takes_pieces()
     }
 
     /// Rewrites the method's `table` to one spelling for settings that mean the same, before the trial's

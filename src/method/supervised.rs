@@ -3,11 +3,14 @@
 
 use super::Method;
 use super::device_batch::DeviceBatch;
+use super::lambda::Lambda;
 use super::learner::{Learner, StepOutput};
 use super::phase::{Build, MethodKeys, Passes, Phase, Start};
+use super::pieces::{GradientSum, Lesson};
 use super::report::{PartLosses, StepReport};
 use crate::data::Batch;
-use crate::detector::{Background, Detector, EmptyImage, MaskLoss, Origin, Part, Targets};
+use crate::data::loader::Pieces;
+use crate::detector::{Background, Detector, EmptyImage, Losses, MaskLoss, Origin, Part, Targets};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use crate::tensor::Tape;
@@ -59,6 +62,10 @@ impl Method for Config {
             });
         }
         phases
+    }
+
+    fn takes_pieces(&self) -> bool {
+        true
     }
 
     fn check_steps(&self, steps: usize, check: &mut Check) {
@@ -119,6 +126,73 @@ impl Supervised {
         Stream::at(self.seed, name, step as u64)
     }
 
+    /// The same for one of several replicas.
+    fn draws_of(&self, images: ImageGroup, step: usize, replica: usize, pieces: Pieces) -> Stream {
+        if pieces.replicas == 1 {
+            return self.draws(images, step);
+        }
+        let name = match images {
+            ImageGroup::Labelled => format!("points/labelled/{replica}"),
+            ImageGroup::Unlabelled => format!("points/unlabelled/{replica}"),
+        };
+        Stream::at(self.seed, &name, step as u64)
+    }
+
+    /// Rows and columns of the input for the pictures `of_kind`.
+    pub(super) fn size_of(&self, sent: &DeviceBatch, of_kind: Range<usize>) -> (usize, usize) {
+        sent.padded_size(&*self.student, sent.padded_with(of_kind))
+    }
+
+    /// The losses of a lesson, learned in pieces with this `weight` in the loss of the step.
+    pub(super) fn learn(
+        &mut self,
+        (images, lesson): (ImageGroup, Lesson),
+        (sent, step): (&DeviceBatch, usize),
+        pieces: Pieces,
+        weight: &Lambda,
+        sum: &mut GradientSum,
+    ) -> Losses {
+        let streams: Vec<Stream> = (0..pieces.replicas)
+            .map(|replica| self.draws_of(images, step, replica, pieces))
+            .collect();
+        let draws = |replica: usize| streams[replica].clone();
+        let student = &mut *self.student;
+        lesson.learn((student, sent), pieces, draws, weight, sum)
+    }
+
+    /// The labelled images of a step as a lesson.
+    pub(super) fn labelled_lesson<'a>(
+        &self,
+        sent: &'a DeviceBatch,
+        mask_loss: MaskLoss,
+        pieces: Pieces,
+    ) -> Lesson<'a> {
+        let [pictures, _] = sent.kinds();
+        Lesson {
+            targets: labelled_targets(&sent.batch, self.size_of(sent, pictures.clone())),
+            views: pieces.labelled_views,
+            rules: self.labelled_part(&[], mask_loss),
+            pictures,
+        }
+    }
+
+    /// The unlabelled images of a step with pseudo-labels as a lesson.
+    pub(super) fn pseudo_lesson<'a>(
+        &self,
+        sent: &DeviceBatch,
+        targets: Vec<Targets<'a>>,
+        mask_loss: MaskLoss,
+        background: Background<'a>,
+    ) -> Lesson<'a> {
+        let [_, pictures] = sent.kinds();
+        Lesson {
+            views: 1,
+            rules: self.pseudo_part(0..0, &[], mask_loss, background),
+            pictures,
+            targets,
+        }
+    }
+
     /// The labelled part of a batch, whose images come first.
     pub(super) fn labelled_part<'a>(
         &self,
@@ -169,6 +243,20 @@ pub(super) fn labelled_targets(batch: &Batch, size: (usize, usize)) -> Vec<Targe
         .collect()
 }
 
+/// The output of a step with these losses of labelled images and no others.
+fn output_of(losses: Losses) -> StepOutput {
+    let report = PartLosses::of([&losses]).map(|[supervised]| StepReport {
+        supervised,
+        unsupervised: None,
+        pseudo: None,
+        consistency: None,
+    });
+    StepOutput {
+        loss: losses.total,
+        report,
+    }
+}
+
 impl Learner for Supervised {
     fn step(&mut self, tape: &mut Tape, sent: &DeviceBatch, step: usize) -> StepOutput {
         let images = sent.labelled(&*self.student);
@@ -177,16 +265,20 @@ impl Learner for Supervised {
         let part = self.labelled_part(&targets, MaskLoss::default());
         let draws = self.draws(ImageGroup::Labelled, step);
         let losses = output.begin(&part, draws).losses(tape);
-        let report = PartLosses::of([&losses]).map(|[supervised]| StepReport {
-            supervised,
-            unsupervised: None,
-            pseudo: None,
-            consistency: None,
-        });
-        StepOutput {
-            loss: losses.total,
-            report,
-        }
+        output_of(losses)
+    }
+
+    fn step_in_pieces(
+        &mut self,
+        sum: &mut GradientSum,
+        sent: &DeviceBatch,
+        step: usize,
+        pieces: Pieces,
+    ) -> StepOutput {
+        let lesson = self.labelled_lesson(sent, MaskLoss::default(), pieces);
+        let group = (ImageGroup::Labelled, lesson);
+        let losses = self.learn(group, (sent, step), pieces, &Lambda::One(1.0), sum);
+        output_of(losses)
     }
 
     fn student(&mut self) -> &mut dyn Detector {

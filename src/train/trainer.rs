@@ -12,11 +12,12 @@ use super::{Advance, TrainConfig, Training};
 use crate::data::loader::Loader;
 use crate::detector::Detector;
 use crate::method::{
-    DeviceBatch, ImageSnapshot, Learner, PartLosses, PoolReport, PseudoReport, StepReport, follow,
+    DeviceBatch, GradientSum, ImageSnapshot, Learner, PartLosses, PoolReport, PseudoReport,
+    StepOutput, StepReport, follow,
 };
 use crate::ops;
 use crate::structures::Picture;
-use crate::tensor::Tape;
+use crate::tensor::{Grads, Later, Tape};
 use anyhow::{Context, Result, ensure};
 
 /// Owner of the student's weights in a checkpoint.
@@ -63,6 +64,25 @@ impl Trainer {
     fn send(&mut self, step: usize) -> Result<DeviceBatch> {
         let batch = self.loader.batch(step, self.learner.needs_unlabelled())?;
         Ok(self.learner.send(batch))
+    }
+
+    /// The learner's output of `step`, its loss, and the gradients of the student.
+    fn forward_and_backward(
+        &mut self,
+        sent: &DeviceBatch,
+        step: usize,
+    ) -> (StepOutput, Later<Vec<f32>>, Grads) {
+        let Some(pieces) = self.loader.pieces() else {
+            let mut tape = Tape::recording();
+            let output = self.learner.step(&mut tape, sent, step);
+            let loss = ops::scalars(&[&output.loss]);
+            let grads = tape.backward(&output.loss);
+            return (output, loss, grads);
+        };
+        let mut sum = GradientSum::new();
+        let output = self.learner.step_in_pieces(&mut sum, sent, step, pieces);
+        let loss = ops::scalars(&[&output.loss]);
+        (output, loss, sum.into_grads())
     }
 
     /// The batch of `step`, which may have been sent before.
@@ -139,10 +159,7 @@ impl Training for Trainer {
     fn advance(&mut self) -> Result<Advance> {
         let step = self.step;
         let sent = self.batch(step)?;
-        let mut tape = Tape::recording();
-        let output = self.learner.step(&mut tape, &sent, step);
-        let loss = ops::scalars(&[&output.loss]);
-        let mut grads = tape.backward(&output.loss);
+        let (output, loss, mut grads) = self.forward_and_backward(&sent, step);
         let rate = self.schedule.rate(step);
         let norm = self
             .optimizer

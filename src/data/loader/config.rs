@@ -4,6 +4,7 @@ use crate::registry::{Check, Checked, MOST_WEIGHT, above, schema_of_word_or, wor
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
+use std::ops::Range;
 use toml::Value;
 
 /// The table `[loader]`.
@@ -31,6 +32,34 @@ pub struct LoaderConfig {
     pub labelled_sampler: LabelledSampler,
     /// The share of the labelled images below which a class is rare for the sampler `repeat-factor`.
     pub repeat_threshold: f64,
+    /// The number of images of one kind that go through the student at a time; 0: all at once. Less memory, the same
+    /// step: losses and gradients differ from those of the whole batch only as sums are rounded.
+    pub micro_batch: usize,
+    /// The number of machines whose training a step reproduces. Each has an equal share of the images and divides its
+    /// losses by what it counts itself, but for the number of masks, which is the mean over all; their gradients are
+    /// averaged, as in PyTorch's DistributedDataParallel. Mask2Former and PL-DC are trained so, on 8. 1: the batch is
+    /// one.
+    pub replicas: usize,
+}
+
+/// The division of the batch of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pieces {
+    /// The images of one kind that go through the student at a time; 0: all of a replica.
+    pub images: usize,
+    /// The parts of the batch whose losses are divided apart.
+    pub replicas: usize,
+    /// The views of a labelled image.
+    pub labelled_views: usize,
+}
+
+impl Pieces {
+    /// Numbers from 0 to `count`, as many at a time as a piece has images.
+    pub fn of(self, count: usize) -> impl Iterator<Item = Range<usize>> {
+        let size = if self.images == 0 { count } else { self.images };
+        let starts = (0..count).step_by(size.max(1));
+        starts.map(move |start| start..(start + size).min(count))
+    }
 }
 
 /// The views of a labelled image.
@@ -137,8 +166,36 @@ impl JsonSchema for LabelledRepeat {
     }
 }
 
+impl LoaderConfig {
+    /// The division of the batch; none if it goes through the student as a whole.
+    pub fn pieces(&self) -> Option<Pieces> {
+        let pieces = Pieces {
+            images: self.micro_batch,
+            replicas: self.replicas,
+            labelled_views: match self.labelled_views {
+                LabelledViews::Weak | LabelledViews::Strong => 1,
+                LabelledViews::WeakStrong => 2,
+            },
+        };
+        (pieces.images > 0 || pieces.replicas > 1).then_some(pieces)
+    }
+}
+
 impl Checked for LoaderConfig {
     fn check(&self, check: &mut Check) {
+        check.range("micro-batch", self.micro_batch, 0..=MOST_IMAGES);
+        check.range("replicas", self.replicas, 1..=MOST_IMAGES);
+        let divides = self.labelled.is_multiple_of(self.replicas.max(1));
+        if !divides {
+            let (found, images) = (self.replicas, self.labelled);
+            let message =
+                format!("{found} does not fit; allowed: numbers that divide labelled = {images}");
+            check.refuse("replicas", message);
+        }
+        let are_alike = self.replicas <= 1 || self.mixing == Mixing::Pairs;
+        let allowed =
+            "1 unless mixing = \"pairs\", because every replica has as many images of each kind";
+        check.require(are_alike, "replicas", self.replicas, allowed);
         check.range("labelled", self.labelled, 1..=MOST_IMAGES);
         check.range("unlabelled", self.unlabelled, 0..=MOST_IMAGES);
         check.range("threads", self.threads, 0..=MOST_AHEAD);
@@ -179,6 +236,30 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn pieces_cover_every_image_once() {
+        let of = |images: usize, count: usize| -> Vec<Range<usize>> {
+            let pieces = Pieces {
+                images,
+                replicas: 1,
+                labelled_views: 1,
+            };
+            pieces.of(count).collect()
+        };
+        assert_eq!(of(2, 5), [0..2, 2..4, 4..5]);
+        assert_eq!(of(0, 3), std::slice::from_ref(&(0..3)));
+        assert_eq!(of(7, 3), std::slice::from_ref(&(0..3)));
+        assert!(of(2, 0).is_empty() && of(0, 0).is_empty());
+        assert_eq!(with("").unwrap().pieces(), None);
+        let both = with("micro-batch = 1\nreplicas = 2").unwrap().pieces();
+        let expected = Pieces {
+            images: 1,
+            replicas: 2,
+            labelled_views: 2,
+        };
+        assert_eq!(both, Some(expected));
+    }
+
+    #[test]
     fn wrong_values_are_named() {
         assert!(with("").is_ok());
         assert_eq!(
@@ -200,6 +281,16 @@ pub(super) mod tests {
                 "labelled-sampler: `repeat-factor` does not fit",
             ),
             ("mixing = 'both'", "mixing: unknown variant `both`"),
+            ("replicas = 0", "replicas: 0 is out of range"),
+            (
+                "labelled = 6\nreplicas = 4",
+                "replicas: 4 does not fit; allowed: numbers that divide labelled = 6",
+            ),
+            (
+                "mixing = 'by-probability'\nreplicas = 2",
+                "replicas: 2 does not fit; allowed: 1 unless mixing = \"pairs\"",
+            ),
+            ("micro-batch = -1", "micro-batch: "),
         ] {
             let message = with(more).unwrap_err();
             assert!(message.starts_with(key), "{message}");

@@ -8,7 +8,7 @@ mod order;
 mod pool;
 
 pub use config::{
-    LabelledRepeat, LabelledSampler, LabelledViews, LoaderConfig, Mixing, UnlabelledView,
+    LabelledRepeat, LabelledSampler, LabelledViews, LoaderConfig, Mixing, Pieces, UnlabelledView,
 };
 pub use mixing::{StepImages, check_epoch};
 
@@ -25,6 +25,7 @@ use std::sync::Arc;
 pub struct Loader {
     maker: Arc<BatchMaker>,
     pool: Option<Pool>,
+    pieces: Option<Pieces>,
 }
 
 impl Loader {
@@ -57,7 +58,16 @@ impl Loader {
     fn of(maker: BatchMaker, config: &LoaderConfig) -> Self {
         let maker = Arc::new(maker);
         let pool = (config.threads > 0).then(|| Pool::new(&maker, config.threads, config.prefetch));
-        Self { maker, pool }
+        Self {
+            maker,
+            pool,
+            pieces: config.pieces(),
+        }
+    }
+
+    /// The division of every batch; none if it goes through the student as a whole.
+    pub fn pieces(&self) -> Option<Pieces> {
+        self.pieces
     }
 
     /// The number of steps in which every unlabelled image is expected once.

@@ -123,6 +123,8 @@ const ROWS: &[NewKey] = &[
     key("method.empty-image", OFFLINE, "'zero-batch'"),
     key("method.correction", OFFLINE, "{ name = 'keep' }"),
     key("method.weighting", OFFLINE, "{ name = 'uniform' }"),
+    key("loader.micro-batch", &[], "0"),
+    key("loader.replicas", &[], "1"),
 ];
 
 /// The same for a method whose labels are made before the student trains.

@@ -138,6 +138,7 @@ impl Settings {
         }
         self.check_size(&self.augment, check);
         self.check_unlabelled(&self.loader, check);
+        self.check_pieces(&self.loader, check);
         self.check_phases(check);
         let keeps = |phase: &Phase| phase.average && !phase.steps.is_empty();
         let averages = self.train.average > 0.0 && self.phases().iter().any(keeps);
@@ -171,6 +172,28 @@ impl Settings {
             };
             check.refuse("loader.unlabelled", message);
         }
+    }
+
+    /// Checks that the method and the network take the batches of `[loader]` in pieces, if it asks for that.
+    pub(super) fn check_pieces(&self, loader: &LoaderConfig, check: &mut Check) {
+        let (method, network) = (&self.method, self.model.takes_pieces());
+        let [batch, replicas] = [
+            ("loader.micro-batch", loader.micro_batch, 0),
+            ("loader.replicas", loader.replicas, 1),
+        ];
+        for (takes, what, (key, number, whole)) in [
+            (method.takes_pieces(), "method", batch),
+            (method.takes_replicas(), "method", replicas),
+            (network, "network", batch),
+            (network, "network", replicas),
+        ] {
+            let allowed = format!("{whole}, because this {what} takes only whole batches");
+            check.require(takes || number == whole, key, number, allowed);
+        }
+        let images = loader.unlabelled;
+        let divides = !self.method.reads_unlabelled() || images.is_multiple_of(loader.replicas);
+        let allowed = format!("numbers that divide loader.unlabelled = {images}");
+        check.require(divides, "loader.replicas", loader.replicas, allowed);
     }
 
     /// The phases of the trial's training.

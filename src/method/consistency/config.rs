@@ -61,6 +61,14 @@ fn check_terms(lambda: &Lambda, known: &[&str], check: &mut Check) {
 }
 
 impl Method for Config {
+    fn takes_pieces(&self) -> bool {
+        true
+    }
+
+    fn takes_replicas(&self) -> bool {
+        false
+    }
+
     fn phases(&self, steps: usize) -> Vec<Phase> {
         let config = self.clone();
         let views = 1 + usize::from(self.rule.mirrors());

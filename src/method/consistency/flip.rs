@@ -15,10 +15,11 @@
 //! soo89/CSD-SSD 49973cc). Our definition: its use on Mask R-CNN, the number of proposals, and the mask term. The
 //! mirrored rectangle of the released code is off by one pixel; ours is that of half-open pixels.
 
-use super::{Agreement, AppliesTo, Consistency, Group, Ramp};
+use super::{AppliesTo, Consistency, Group, Looked, Ramp, Seen};
 use crate::detector::Region;
 use crate::ops::{self, Distance};
 use crate::registry::{self, Check, Checked, ComponentErrors};
+use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -57,14 +58,6 @@ impl Checked for Flip {
     }
 }
 
-/// The compared regions of a group.
-#[derive(Default)]
-struct Kept {
-    regions: Vec<Region>,
-    /// The most probable object class of each.
-    classes: Vec<usize>,
-}
-
 impl Consistency for Flip {
     fn applies_to(&self) -> AppliesTo {
         self.applies_to
@@ -87,25 +80,18 @@ impl Consistency for Flip {
         check.require(heads == 0, "model.auxiliary-heads", heads, allowed);
     }
 
-    fn losses(&self, tape: &mut Tape, groups: &[Group], _place: (u64, usize)) -> Agreement {
-        let kept: Vec<Kept> = groups.iter().map(|group| self.kept(group)).collect();
-        let count: usize = kept.iter().map(|kept| kept.regions.len()).sum();
-        let mut parts: [Vec<Tensor2>; 3] = Default::default();
-        for (group, kept) in groups.iter().zip(&kept) {
-            if !kept.regions.is_empty() {
-                let terms = compared(tape, group, kept, count as f32);
-                for (parts, term) in parts.iter_mut().zip(terms) {
-                    parts.extend(term);
-                }
-            }
+    fn compare(&self, tape: &mut Tape, group: &Group, looked: &Looked) -> Vec<Vec<Tensor2>> {
+        let kept = looked.own();
+        if kept.regions.is_empty() {
+            return Vec::new();
         }
-        Agreement::new(tape, &TERMS, parts, count)
+        let count = super::regions(looked.all) as f32;
+        compared(tape, group, kept, count).into()
     }
-}
 
-impl Flip {
-    /// The regions of the images of `group` in which an object class beats background.
-    fn kept(&self, group: &Group) -> Kept {
+    /// The regions of the images of `group` in which an object class beats background, with the most probable object
+    /// class of each.
+    fn look(&self, group: &Group, _draws: &mut Stream) -> Seen {
         let of_image = |image: usize| {
             let proposals = group.heads.proposals(image).into_iter();
             proposals
@@ -114,7 +100,7 @@ impl Flip {
         };
         let regions: Vec<Region> = (0..group.images).flat_map(of_image).collect();
         if regions.is_empty() {
-            return Kept::default();
+            return Seen::default();
         }
         let predicted = group.heads.predict(&mut Tape::off(), &regions).classes;
         let columns = predicted.columns();
@@ -124,7 +110,11 @@ impl Flip {
         let (regions, classes) = found
             .filter_map(|(region, class)| Some((region, class?)))
             .unzip();
-        Kept { regions, classes }
+        Seen {
+            regions,
+            classes,
+            told: None,
+        }
     }
 }
 
@@ -142,7 +132,7 @@ fn object_over_background(logits: &[f32]) -> Option<usize> {
 }
 
 /// The parts of the three terms of the regions of a group, of `count` regions of all groups.
-fn compared(tape: &mut Tape, group: &Group, kept: &Kept, count: f32) -> [Vec<Tensor2>; 3] {
+fn compared(tape: &mut Tape, group: &Group, kept: &Seen, count: f32) -> [Vec<Tensor2>; 3] {
     let heads = group.heads;
     let mirror = |region: &Region| Region {
         image: region.image + group.images,

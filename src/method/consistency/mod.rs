@@ -15,9 +15,10 @@ mod ramp;
 #[cfg(test)]
 mod tests;
 
-use crate::detector::{Losses, RegionHeads};
+use crate::detector::{Losses, Region, RegionHeads};
 use crate::ops;
 use crate::registry::{Check, Entry};
+use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -45,8 +46,82 @@ pub trait Consistency: Debug + Send + Sync {
     /// Tells `check` if a network with this number of auxiliary heads does not suit the rule.
     fn check_auxiliary_heads(&self, heads: usize, check: &mut Check);
 
-    /// The losses of the images of all `groups` together. What they draw comes from the seed and the step in `place`.
-    fn losses(&self, tape: &mut Tape, groups: &[Group], place: (u64, usize)) -> Agreement;
+    /// What is compared of the images of `group`, all as constants. `draws`: the random numbers of the images of its
+    /// kind, behind what the images before them have drawn.
+    fn look(&self, group: &Group, draws: &mut Stream) -> Seen;
+
+    /// The parts of the terms of the images of `group`, of which `looked` tells what was seen. Every term is divided by
+    /// what is compared of the images of all groups.
+    fn compare(&self, tape: &mut Tape, group: &Group, looked: &Looked) -> Vec<Vec<Tensor2>>;
+
+    /// The losses of the images of all `groups` together, one group for each kind. What they draw comes from the seed
+    /// and the step in `place`.
+    fn losses(&self, tape: &mut Tape, groups: &[Group], place: (u64, usize)) -> Agreement {
+        let numbered = groups.iter().enumerate();
+        let look = |(kind, group)| vec![self.look(group, &mut draws_of_regions(kind, place))];
+        let all: Vec<Vec<Seen>> = numbered.map(look).collect();
+        let mut parts = vec![Vec::new(); self.terms().len()];
+        for (kind, group) in groups.iter().enumerate() {
+            let looked = Looked {
+                all: &all,
+                kind,
+                piece: 0,
+                place,
+            };
+            let terms = self.compare(tape, group, &looked);
+            for (parts, term) in parts.iter_mut().zip(terms) {
+                parts.extend(term);
+            }
+        }
+        Agreement::new(tape, self.terms(), &parts, regions(&all))
+    }
+}
+
+/// The random numbers by which regions of the images of a kind are drawn.
+fn draws_of_regions(kind: usize, (seed, step): (u64, usize)) -> Stream {
+    Stream::at(seed, &format!("consistency/regions/{kind}"), step as u64)
+}
+
+/// The number of regions in `all`.
+fn regions(all: &[Vec<Seen>]) -> usize {
+    let all = all.iter().flatten();
+    all.map(|seen| seen.regions.len()).sum()
+}
+
+/// What is compared of some images, as constants.
+#[derive(Default)]
+pub struct Seen {
+    /// The regions, numbered by the images of their group.
+    regions: Vec<Region>,
+    /// The classes of the first regions, or of all.
+    classes: Vec<usize>,
+    /// What the heads say of the regions, if the rule keeps it.
+    told: Option<Told>,
+}
+
+/// What the heads say of regions.
+struct Told {
+    /// The probabilities of the masks of the first regions, `[F, S * S]`.
+    masks: Tensor2,
+    /// The probabilities of the classes and background, `[R, K + 1]`.
+    probabilities: Tensor2,
+}
+
+/// What was seen of the images of a step, and which of them are meant.
+pub struct Looked<'a> {
+    /// By kind, and piece by piece.
+    all: &'a [Vec<Seen>],
+    kind: usize,
+    piece: usize,
+    /// The seed and the step.
+    place: (u64, usize),
+}
+
+impl<'a> Looked<'a> {
+    /// What was seen of the images that are meant.
+    fn own(&self) -> &'a Seen {
+        &self.all[self.kind][self.piece]
+    }
 }
 
 /// Images that went through the network together.
@@ -68,18 +143,18 @@ pub struct Agreement {
 
 impl Agreement {
     /// The losses whose terms are the sums of these `parts`. A term without parts is 0.
-    fn new<const N: usize>(
+    fn new(
         tape: &mut Tape,
-        names: &[&'static str; N],
-        parts: [Vec<Tensor2>; N],
+        names: &[&'static str],
+        parts: &[Vec<Tensor2>],
         regions: usize,
     ) -> Self {
-        let terms = parts.map(|parts| sum(tape, &parts));
+        let terms: Vec<Tensor2> = parts.iter().map(|parts| sum(tape, parts)).collect();
         let total = sum(tape, &terms);
         Self {
             losses: Losses {
+                weights: vec![1.0; names.len()],
                 terms: names.iter().copied().zip(terms).collect(),
-                weights: vec![1.0; N],
                 total,
             },
             regions,

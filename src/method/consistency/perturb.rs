@@ -14,7 +14,7 @@
 //! `utils/losses.py:229-243`). Our definition: its use on the heads for regions, and the choice of the regions.
 
 use super::perturbation::{Drawn, MaskOf, Perturbation};
-use super::{Agreement, AppliesTo, Consistency, Group, Ramp};
+use super::{AppliesTo, Consistency, Group, Looked, Ramp, Seen, Told};
 use crate::detector::{HeadKind, Region, RegionDetection};
 use crate::ops::{self, Distance};
 use crate::registry::{self, Check, Checked, ComponentErrors};
@@ -55,18 +55,6 @@ impl Checked for Perturb {
     }
 }
 
-/// The regions of a group and what the heads of the network say of them.
-struct Seen {
-    /// Those of the detections first.
-    regions: Vec<Region>,
-    /// The class of every detection.
-    classes: Vec<usize>,
-    /// The probabilities of the masks of the detections, `[F, S * S]`.
-    masks: Tensor2,
-    /// The probabilities of the classes and background, `[R, K + 1]`.
-    probabilities: Tensor2,
-}
-
 impl Consistency for Perturb {
     fn applies_to(&self) -> AppliesTo {
         self.applies_to
@@ -86,42 +74,35 @@ impl Consistency for Perturb {
         check.require(heads == kinds, "model.auxiliary-heads", heads, allowed);
     }
 
-    fn losses(&self, tape: &mut Tape, groups: &[Group], place: (u64, usize)) -> Agreement {
-        let (seed, step) = place;
-        let stream = |name: String| Stream::at(seed, &name, step as u64);
-        let numbered = groups.iter().enumerate();
-        let seen = numbered.map(|(number, group)| {
-            self.seen(group, stream(format!("consistency/regions/{number}")))
-        });
-        let seen: Vec<Option<Seen>> = seen.collect();
-        let sizes = |of: fn(&Seen) -> usize| -> f32 {
-            let sizes: usize = seen.iter().flatten().map(of).sum();
+    fn compare(&self, tape: &mut Tape, group: &Group, looked: &Looked) -> Vec<Vec<Tensor2>> {
+        let Some(told) = &looked.own().told else {
+            return Vec::new();
+        };
+        let (kind, (seed, step)) = (looked.kind, looked.place);
+        let draws = |head: usize| {
+            let name = format!("consistency/perturbed/{kind}/{head}");
+            Stream::at(seed, &name, step as u64)
+        };
+        let all = looked
+            .all
+            .iter()
+            .flatten()
+            .filter_map(|seen| seen.told.as_ref());
+        let sizes = |of: fn(&Told) -> usize| -> f32 {
+            let sizes: usize = all.clone().map(of).sum();
             (sizes * self.kinds.len()) as f32
         };
         // The number of values of each term, over all auxiliary heads.
         let values = [
-            sizes(|seen| seen.probabilities.len()),
-            sizes(|seen| seen.masks.len()),
+            sizes(|told| told.probabilities.len()),
+            sizes(|told| told.masks.len()),
         ];
-        let mut parts: [Vec<Tensor2>; 2] = Default::default();
-        for (number, (group, seen)) in groups.iter().zip(&seen).enumerate() {
-            let Some(seen) = seen else {
-                continue;
-            };
-            let draws = |head: usize| stream(format!("consistency/perturbed/{number}/{head}"));
-            let terms = self.compared(tape, group, seen, draws, values);
-            for (parts, term) in parts.iter_mut().zip(terms) {
-                parts.extend(term);
-            }
-        }
-        let regions = seen.iter().flatten().map(|seen| seen.regions.len()).sum();
-        Agreement::new(tape, &TERMS, parts, regions)
+        self.compared(tape, group, (looked, told), draws, values)
+            .into()
     }
-}
 
-impl Perturb {
-    /// The detections and some random proposals of the images of `group`; none if there are none.
-    fn seen(&self, group: &Group, mut draws: Stream) -> Option<Seen> {
+    /// The detections, with their classes and masks, and some random proposals of the images of `group`.
+    fn look(&self, group: &Group, draws: &mut Stream) -> Seen {
         let heads = group.heads;
         let detections = heads.detections();
         let found: Vec<(usize, &RegionDetection)> = detections[..group.images]
@@ -139,7 +120,7 @@ impl Perturb {
             regions.extend(others.map(|index| region(image, proposals[index])));
         }
         if regions.is_empty() {
-            return None;
+            return Seen::default();
         }
         let predicted = heads.predict(&mut Tape::off(), &regions).classes;
         let columns = predicted.columns();
@@ -148,36 +129,41 @@ impl Perturb {
         let logits = found.iter().flat_map(|(_, one)| &one.mask);
         let masks = logits.map(|logit| ops::sigmoid(*logit)).collect();
         let pixels = heads.mask_side().pow(2);
-        Some(Seen {
-            probabilities: Tensor2::constant(probabilities, regions.len(), columns),
+        Seen {
+            told: Some(Told {
+                probabilities: Tensor2::constant(probabilities, regions.len(), columns),
+                masks: Tensor2::constant(masks, found.len(), pixels),
+            }),
             regions,
             classes: found.iter().map(|(_, one)| one.class).collect(),
-            masks: Tensor2::constant(masks, found.len(), pixels),
-        })
+        }
     }
+}
 
+impl Perturb {
     /// The parts of the two terms of the regions of a group. `draws`: the random numbers of an auxiliary head.
     /// `values`: the divisors of the terms.
     fn compared(
         &self,
         tape: &mut Tape,
         group: &Group,
-        seen: &Seen,
+        (looked, told): (&Looked, &Told),
         draws: impl Fn(usize) -> Stream,
         values: [f32; 2],
     ) -> [Vec<Tensor2>; 2] {
-        let heads = group.heads;
+        let (heads, seen) = (group.heads, looked.own());
         let found = seen.classes.len();
         let in_boxes = heads.bins(tape, &seen.regions, HeadKind::Box);
         let in_masks =
             (found > 0).then(|| heads.bins(tape, &seen.regions[..found], HeadKind::Mask));
-        let (side, pixels) = (heads.mask_side(), seen.masks.columns());
-        let mut masks: Vec<MaskOf> = seen.masks.values().chunks_exact(pixels).map(Some).collect();
+        let side = heads.mask_side();
+        let mut masks = masks_of(told);
         masks.resize(seen.regions.len(), None);
+        let (all_masks, own) = masks_of_kind(looked);
         let [mut classes, mut segmented] = [Vec::new(), Vec::new()];
         for (head, kind) in self.kinds.iter().enumerate() {
             let sizes = (in_boxes.channels(), side);
-            let drawn = Drawn::new(*kind, &masks, sizes, draws(head));
+            let drawn = Drawn::new(*kind, &all_masks, sizes, draws(head)).of(&own);
             let mut perturbed = |bins: &Map| {
                 let factors = drawn.factors(bins, &masks, side);
                 let data = ops::multiply(tape, &bins.data, &factors);
@@ -189,15 +175,43 @@ impl Perturb {
             let boxes = perturbed(&in_boxes);
             let bins = in_masks.as_ref().map(&mut perturbed);
             let logits = heads.auxiliary_classes(tape, head, &boxes);
-            let (told, squares) = (&seen.probabilities, Distance::Squares);
+            let (probabilities, squares) = (&told.probabilities, Distance::Squares);
             classes.push(ops::softmax_distance(
-                tape, &logits, told, squares, values[0],
+                tape,
+                &logits,
+                probabilities,
+                squares,
+                values[0],
             ));
             if let Some(bins) = bins {
                 let logits = heads.auxiliary_masks(tape, head, &bins, &seen.classes);
-                segmented.push(ops::sigmoid_squares(tape, &logits, &seen.masks, values[1]));
+                segmented.push(ops::sigmoid_squares(tape, &logits, &told.masks, values[1]));
             }
         }
         [classes, segmented]
     }
+}
+
+/// The masks of the detections.
+fn masks_of(told: &Told) -> Vec<MaskOf<'_>> {
+    let pixels = told.masks.columns();
+    told.masks.values().chunks_exact(pixels).map(Some).collect()
+}
+
+/// The masks of all regions of a kind in the order in which perturbations are drawn for them, the detections of all
+/// images before the others, and the places of those that are meant.
+fn masks_of_kind<'a>(looked: &Looked<'a>) -> (Vec<MaskOf<'a>>, Vec<usize>) {
+    let pieces = &looked.all[looked.kind];
+    let others = |seen: &Seen| seen.regions.len() - seen.classes.len();
+    let told = pieces.iter().filter_map(|seen| seen.told.as_ref());
+    let mut masks: Vec<MaskOf> = told.flat_map(masks_of).collect();
+    let found = masks.len();
+    masks.resize(found + pieces.iter().map(others).sum::<usize>(), None);
+    let before = &pieces[..looked.piece];
+    let first: usize = before.iter().map(|seen| seen.classes.len()).sum();
+    let first_other = found + before.iter().map(others).sum::<usize>();
+    let own = looked.own();
+    let places = first..first + own.classes.len();
+    let places = places.chain(first_other..first_other + others(own));
+    (masks, places.collect())
 }

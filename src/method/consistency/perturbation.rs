@@ -96,6 +96,18 @@ impl Drawn {
         drawn
     }
 
+    /// The same numbers for the regions at these `places` among those that were drawn for.
+    pub fn of(mut self, places: &[usize]) -> Self {
+        if !self.channels.is_empty() {
+            let own = places.iter().map(|place| self.channels[*place].clone());
+            self.channels = own.collect();
+        }
+        if !self.cuts.is_empty() {
+            self.cuts = places.iter().map(|place| self.cuts[*place]).collect();
+        }
+        self
+    }
+
     /// The factors of the `bins` of the first regions of those that were drawn for, `[R * P * P, C]`. `masks` and
     /// `side` are those of [`Self::new`].
     ///

@@ -239,6 +239,10 @@ impl Method for Offline {
         true
     }
 
+    fn takes_pieces(&self) -> bool {
+        true
+    }
+
     fn demands(&self) -> Option<Demands> {
         Some(Demands {
             choice: self.labels.choice,

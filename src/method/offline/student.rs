@@ -2,11 +2,13 @@
 //! were annotated. Only their weights differ.
 
 use super::Offline;
+use crate::data::loader::Pieces;
 use crate::data::{Batch, PseudoView};
-use crate::detector::{Background, Detector, Negative, PseudoBox, Targets};
+use crate::detector::{Background, Detector, Losses, Negative, PseudoBox, Targets};
 use crate::method::device_batch::DeviceBatch;
 use crate::method::lambda::Lambda;
 use crate::method::learner::{Learner, Parts, StepOutput};
+use crate::method::pieces::GradientSum;
 use crate::method::report::{PartLosses, StepReport};
 use crate::method::supervised::{ImageGroup, Supervised, labelled_targets};
 use crate::method::two_kinds::TwoKinds;
@@ -48,6 +50,31 @@ impl OfflineStudent {
     }
 }
 
+impl OfflineStudent {
+    /// The weight of outputs without a pseudo-label.
+    fn background(&self) -> Background<'static> {
+        match self.weighting.negative() {
+            Negative::Own => Background::Own,
+            Negative::Weight(weight) => Background::Weight(weight),
+            Negative::Teacher => unreachable!("a recipe that asks for a teacher is refused"),
+        }
+    }
+
+    /// The output of a step with these losses of labelled and of unlabelled images.
+    fn output(&self, tape: &mut Tape, [sup, unsup]: [&Losses; 2]) -> StepOutput {
+        let mut summands = vec![(&sup.total, self.supervised_weight)];
+        summands.extend(self.lambda.summands(unsup));
+        let loss = ops::weighted_sum(tape, &summands);
+        let report = PartLosses::of([sup, unsup]).map(|[supervised, unsupervised]| StepReport {
+            supervised,
+            unsupervised: Some(unsupervised),
+            pseudo: None,
+            consistency: None,
+        });
+        StepOutput { loss, report }
+    }
+}
+
 impl Learner for OfflineStudent {
     fn step(&mut self, tape: &mut Tape, sent: &DeviceBatch, step: usize) -> StepOutput {
         let supervised = &self.supervised;
@@ -58,11 +85,7 @@ impl Learner for OfflineStudent {
         let pseudo: Vec<Targets> = images
             .map(|image| self.targets(image, outputs.unlabelled_size))
             .collect();
-        let background = match self.weighting.negative() {
-            Negative::Own => Background::Own,
-            Negative::Weight(weight) => Background::Weight(weight),
-            Negative::Teacher => unreachable!("a recipe that asks for a teacher is refused"),
-        };
+        let background = self.background();
         let unlabelled = supervised.pseudo_part(
             outputs.unlabelled_images.clone(),
             &pseudo,
@@ -78,16 +101,37 @@ impl Learner for OfflineStudent {
             .unlabelled()
             .begin(&unlabelled, draws(ImageGroup::Unlabelled));
         let (sup, unsup) = (sup.losses(tape), unsup.losses(tape));
-        let mut summands = vec![(&sup.total, self.supervised_weight)];
-        summands.extend(self.lambda.summands(&unsup));
-        let loss = ops::weighted_sum(tape, &summands);
-        let report = PartLosses::of([&sup, &unsup]).map(|[supervised, unsupervised]| StepReport {
-            supervised,
-            unsupervised: Some(unsupervised),
-            pseudo: None,
-            consistency: None,
-        });
-        StepOutput { loss, report }
+        self.output(tape, [&sup, &unsup])
+    }
+
+    fn step_in_pieces(
+        &mut self,
+        sum: &mut GradientSum,
+        sent: &DeviceBatch,
+        step: usize,
+        pieces: Pieces,
+    ) -> StepOutput {
+        let mask_loss = self.weighting.labelled_mask_loss();
+        let lesson = self.supervised.labelled_lesson(sent, mask_loss, pieces);
+        let weight = Lambda::One(self.supervised_weight);
+        let group = (ImageGroup::Labelled, lesson);
+        let sup = self
+            .supervised
+            .learn(group, (sent, step), pieces, &weight, sum);
+
+        let [_, pictures] = sent.kinds();
+        let size = self.supervised.size_of(sent, pictures);
+        let images = sent.batch.pseudo.iter();
+        let targets = images.map(|image| self.targets(image, size)).collect();
+        let (mask_loss, background) = (self.weighting.mask_loss(), self.background());
+        let lesson = self
+            .supervised
+            .pseudo_lesson(sent, targets, mask_loss, background);
+        let group = (ImageGroup::Unlabelled, lesson);
+        let unsup = self
+            .supervised
+            .learn(group, (sent, step), pieces, &self.lambda, sum);
+        self.output(&mut Tape::off(), [&sup, &unsup])
     }
 
     fn send(&self, batch: Batch) -> DeviceBatch {

@@ -247,6 +247,10 @@ impl Method for TeacherStudentConfig {
         true
     }
 
+    fn takes_pieces(&self) -> bool {
+        true
+    }
+
     fn demands(&self) -> Option<Demands> {
         Some(Demands {
             choice: self.choice(),

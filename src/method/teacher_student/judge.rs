@@ -3,11 +3,12 @@
 use crate::data::UnlabelledViews;
 use crate::detector::{Output, RegionJudge};
 use crate::ops::Bounds;
+use std::ops::Range;
 
 /// What the teacher has seen of the unlabelled images.
 pub(super) struct TeacherJudge<'b> {
-    /// Its output for the weak views.
-    pub output: Box<dyn Output>,
+    /// Its outputs for the weak views, as many views at a time.
+    pub outputs: Vec<(Range<usize>, Box<dyn Output>)>,
     /// The views, which say how the student's differ from them.
     pub views: &'b [UnlabelledViews],
 }
@@ -23,7 +24,11 @@ impl RegionJudge for TeacherJudge<'_> {
         let own: Vec<Bounds> = regions.iter().map(back).collect();
         let is_seen = |region: &&Bounds| region.width() > 0.0 && region.height() > 0.0;
         let seen: Vec<Bounds> = own.iter().filter(is_seen).copied().collect();
-        let found = self.output.background(image, &seen);
+        let mut outputs = self.outputs.iter();
+        let (views, output) = outputs
+            .find(|(views, _)| views.contains(&image))
+            .expect("an output for every view");
+        let found = output.background(image - views.start, &seen);
         let mut found = found
             .expect("a recipe that asks for regions of queries is refused")
             .into_iter();
@@ -59,7 +64,8 @@ mod tests {
         fn raw(&self) -> Vec<RawArray> {
             unreachable!("it is asked for background alone")
         }
-        fn background(&self, _: usize, regions: &[Bounds]) -> Option<Vec<f32>> {
+        fn background(&self, image: usize, regions: &[Bounds]) -> Option<Vec<f32>> {
+            assert_eq!(image, 0, "each has an output of its own");
             Some(regions.iter().map(|region| region.x1 / 100.0).collect())
         }
     }
@@ -82,7 +88,7 @@ mod tests {
             views(Some(Resampling::new(right, all.clone(), all))),
         ];
         let judge = TeacherJudge {
-            output: Box::new(LeftSide),
+            outputs: vec![(0..1, Box::new(LeftSide)), (1..2, Box::new(LeftSide))],
             views: &views,
         };
         let regions = [

@@ -98,6 +98,15 @@ impl Labeller {
     /// depend on labels, and asks for the masks that survive. `last_of_epoch`: the step ends a pass over the
     /// unlabelled images.
     pub fn begin(&mut self, proposals: Proposals, last_of_epoch: bool) -> Labelling {
+        let end = Clock {
+            last_of_step: true,
+            last_of_epoch,
+        };
+        self.begin_some(proposals, end)
+    }
+
+    /// The same for some of the views of a step, which follow those that have labels. `end`: the clock of the last.
+    pub fn begin_some(&mut self, proposals: Proposals, end: Clock) -> Labelling {
         let Proposals {
             size,
             images,
@@ -108,8 +117,8 @@ impl Labeller {
             number,
             candidates,
             clock: Clock {
-                last_of_step: number == last,
-                last_of_epoch: last_of_epoch && number == last,
+                last_of_step: end.last_of_step && number == last,
+                last_of_epoch: end.last_of_epoch && number == last,
             },
         };
         let mut begun = Labelling {

@@ -15,8 +15,10 @@ pub mod labeller;
 
 use super::correction::TrainingProgress;
 use super::device_batch::DeviceBatch;
+use super::filter::Clock;
 use super::lambda::Lambda;
 use super::learner::{Learner, Parts, StepOutput};
+use super::pieces::GradientSum;
 use super::pseudo_labels::{ImageLabels, TierCounts};
 use super::report::{ByClass, Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
 use super::snapshot::ImageSnapshot;
@@ -24,7 +26,9 @@ use super::supervised::{ImageGroup, Supervised, labelled_targets};
 use super::teacher::{Average, follow};
 use super::two_kinds::TwoKinds;
 use crate::data::Batch;
-use crate::detector::{Background, Detector, Negative, Output, Proposals, Targets};
+use crate::data::UnlabelledViews;
+use crate::data::loader::Pieces;
+use crate::detector::{Background, Detector, Losses, Negative, Output, Proposals, Targets};
 use crate::graph::clip::VisionLanguage;
 use crate::ops;
 use crate::structures::Picture;
@@ -105,16 +109,84 @@ impl TeacherStudent {
 
     /// Brings the teacher up to date and lets it look at the weak views.
     fn propose(&mut self, sent: &DeviceBatch, step: usize) -> (Box<dyn Output>, Later<Proposals>) {
+        self.update_teacher(step);
+        let teacher = self.teacher.as_deref().expect("a teacher up to date");
+        self.labeller.propose(teacher, &sent.weak(teacher))
+    }
+
+    /// Brings the teacher up to date.
+    fn update_teacher(&mut self, step: usize) {
         let student = &mut *self.supervised.student;
-        let teacher = match (&mut self.teacher, self.follows) {
+        match (&mut self.teacher, self.follows) {
             (Some(teacher), Follows::Student(average)) => {
                 follow(&mut **teacher, student, average.keep_at(step));
-                teacher
             }
-            (Some(teacher), Follows::Nobody) => teacher,
-            (none, _) => none.insert(student.copy()),
-        };
-        self.labeller.propose(&**teacher, &sent.weak(&**teacher))
+            (Some(_), Follows::Nobody) => {}
+            (none, _) => *none = Some(student.copy()),
+        }
+    }
+
+    /// The labels of the weak views of a step, whose images go through the teacher in `pieces`, and what its judgement
+    /// of the student's regions needs.
+    fn labels_in_pieces<'b>(
+        &mut self,
+        sent: &'b DeviceBatch,
+        step: usize,
+        pieces: Pieces,
+    ) -> (Vec<ImageLabels>, Option<TeacherJudge<'b>>) {
+        self.update_teacher(step);
+        let teacher = self.teacher.as_deref().expect("a teacher up to date");
+        let views = &sent.batch.unlabelled[..];
+        let pictures: Vec<&Picture> = views.iter().map(|views| &views.weak).collect();
+        let (last_of_epoch, progress) = (self.ends_epoch(step), self.progress(step));
+        let judges = self.labeller.weighting.negative() == Negative::Teacher;
+        let (mut labels, mut outputs) = (Vec::new(), Vec::new());
+        for piece in pieces.of(views.len()) {
+            let images = sent.weak_among(teacher, piece.clone());
+            let (output, proposals) = self.labeller.propose(teacher, &images);
+            let is_last = piece.end == views.len();
+            let end = Clock {
+                last_of_step: is_last,
+                last_of_epoch: is_last && last_of_epoch,
+            };
+            let begun = self.labeller.begin_some(proposals.wait(), end);
+            let seen = &pictures[piece.clone()];
+            labels.extend(self.labeller.finish(begun, seen, progress));
+            if judges {
+                outputs.push((piece, output));
+            }
+        }
+        (labels, judges.then_some(TeacherJudge { outputs, views }))
+    }
+
+    /// Returns true if `step` ends a pass over the unlabelled images.
+    fn ends_epoch(&self, step: usize) -> bool {
+        let done = step - self.labelled_steps.start + 1;
+        done.is_multiple_of(self.epoch_steps)
+    }
+
+    /// The output of a step with these losses of labelled and of unlabelled images.
+    fn output(
+        &mut self,
+        tape: &mut Tape,
+        [sup, unsup]: [&Losses; 2],
+        labels: &[ImageLabels],
+        batch: &Batch,
+    ) -> StepOutput {
+        let mut summands = vec![(&sup.total, self.supervised_weight)];
+        summands.extend(self.lambda.summands(unsup));
+        let loss = ops::weighted_sum(tape, &summands);
+        let losses = PartLosses::of([sup, unsup]);
+        let pseudo = self.report(labels, batch);
+        StepOutput {
+            loss,
+            report: losses.map(|[supervised, unsupervised]| StepReport {
+                supervised,
+                unsupervised: Some(unsupervised),
+                pseudo: Some(pseudo),
+                consistency: None,
+            }),
+        }
     }
 
     /// The progress of the training after `done` steps.
@@ -152,16 +224,36 @@ impl TeacherStudent {
     }
 }
 
+/// The labels in the student's views of the images.
+fn seen_by_student<'l>(
+    labels: &'l [ImageLabels],
+    views: &[UnlabelledViews],
+) -> Vec<Cow<'l, ImageLabels>> {
+    let views = labels.iter().zip(views);
+    views
+        .map(|(labels, views)| labels.seen_by_student(views.moved.as_ref()))
+        .collect()
+}
+
+/// The weight of outputs without a pseudo-label, by the rule `negative`.
+fn background<'j>(judge: Option<&'j TeacherJudge<'j>>, negative: Negative) -> Background<'j> {
+    match (judge, negative) {
+        (Some(judge), _) => Background::Teacher(judge),
+        (None, Negative::Weight(weight)) => Background::Weight(weight),
+        (None, _) => Background::Own,
+    }
+}
+
 impl Learner for TeacherStudent {
     fn step(&mut self, tape: &mut Tape, sent: &DeviceBatch, step: usize) -> StepOutput {
-        let done = step - self.labelled_steps.start + 1;
-        let last_of_epoch = done.is_multiple_of(self.epoch_steps);
+        let last_of_epoch = self.ends_epoch(step);
         let (output, proposals) = self.propose(sent, step);
         let negative = self.labeller.weighting.negative();
         // What the teacher has seen is kept for its judgement of the student's regions alone.
+        let views = &sent.batch.unlabelled[..];
         let judge = (negative == Negative::Teacher).then(|| TeacherJudge {
-            output,
-            views: &sent.batch.unlabelled,
+            outputs: vec![(0..views.len(), output)],
+            views,
         });
         let proposals = proposals.wait();
         let begun = self.labeller.begin(proposals, last_of_epoch);
@@ -178,16 +270,9 @@ impl Learner for TeacherStudent {
         let objects = labelled_targets(&sent.batch, outputs.labelled_size);
         let weighting = &labeller.weighting;
         let labelled_part = supervised.labelled_part(&objects, weighting.labelled_mask_loss());
-        let views = labels.iter().zip(&sent.batch.unlabelled);
-        let seen: Vec<Cow<ImageLabels>> = views
-            .map(|(labels, views)| labels.seen_by_student(views.moved.as_ref()))
-            .collect();
+        let seen = seen_by_student(&labels, views);
         let pseudo_objects: Vec<Targets> = seen.iter().map(|labels| labels.targets()).collect();
-        let background = match (&judge, negative) {
-            (Some(judge), _) => Background::Teacher(judge),
-            (None, Negative::Weight(weight)) => Background::Weight(weight),
-            (None, _) => Background::Own,
-        };
+        let background = background(judge.as_ref(), negative);
         let mask_loss = weighting.mask_loss();
         let unlabelled = outputs.unlabelled_images.clone();
         let unlabelled_part =
@@ -201,20 +286,34 @@ impl Learner for TeacherStudent {
             .unlabelled()
             .begin(&unlabelled_part, unlabelled_draws);
         let (sup, unsup) = (sup.losses(tape), unsup.losses(tape));
-        let mut summands = vec![(&sup.total, self.supervised_weight)];
-        summands.extend(self.lambda.summands(&unsup));
-        let loss = ops::weighted_sum(tape, &summands);
-        let losses = PartLosses::of([&sup, &unsup]);
-        let pseudo = self.report(&labels, &sent.batch);
-        StepOutput {
-            loss,
-            report: losses.map(|[supervised, unsupervised]| StepReport {
-                supervised,
-                unsupervised: Some(unsupervised),
-                pseudo: Some(pseudo),
-                consistency: None,
-            }),
-        }
+        self.output(tape, [&sup, &unsup], &labels, &sent.batch)
+    }
+
+    fn step_in_pieces(
+        &mut self,
+        sum: &mut GradientSum,
+        sent: &DeviceBatch,
+        step: usize,
+        pieces: Pieces,
+    ) -> StepOutput {
+        let (labels, judge) = self.labels_in_pieces(sent, step, pieces);
+        let weighting = &self.labeller.weighting;
+        let negative = weighting.negative();
+        let [labelled_loss, mask_loss] = [weighting.labelled_mask_loss(), weighting.mask_loss()];
+        let supervised = &mut self.supervised;
+
+        let lesson = supervised.labelled_lesson(sent, labelled_loss, pieces);
+        let weight = Lambda::One(self.supervised_weight);
+        let group = (ImageGroup::Labelled, lesson);
+        let sup = supervised.learn(group, (sent, step), pieces, &weight, sum);
+
+        let seen = seen_by_student(&labels, &sent.batch.unlabelled);
+        let targets = seen.iter().map(|labels| labels.targets()).collect();
+        let background = background(judge.as_ref(), negative);
+        let lesson = supervised.pseudo_lesson(sent, targets, mask_loss, background);
+        let group = (ImageGroup::Unlabelled, lesson);
+        let unsup = supervised.learn(group, (sent, step), pieces, &self.lambda, sum);
+        self.output(&mut Tape::off(), [&sup, &unsup], &labels, &sent.batch)
     }
 
     fn send(&self, batch: Batch) -> DeviceBatch {

@@ -80,6 +80,22 @@ fn trainer_with(
     phase: usize,
     edit: impl Fn(&mut AugmentConfig, &mut LoaderConfig),
 ) -> Trainer {
+    let noise = Arc::new(Noise {
+        read: AtomicUsize::new(0),
+        readable,
+    });
+    trainer_on(noise, place, model, method, phase, edit)
+}
+
+/// The same on other images.
+fn trainer_on(
+    train: Arc<dyn Source>,
+    place: &Place,
+    model: Option<toml::Table>,
+    method: toml::Table,
+    phase: usize,
+    edit: impl Fn(&mut AugmentConfig, &mut LoaderConfig),
+) -> Trainer {
     let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
     let table = |name: &str| recipe[name].clone();
     let mut augment: AugmentConfig = table("augment").try_into().unwrap();
@@ -91,17 +107,11 @@ fn trainer_with(
     one_image.insert("labelled-views".into(), "weak".into());
     let mut loader: LoaderConfig = one_image.try_into().unwrap();
     edit(&mut augment, &mut loader);
-    let images = |readable| {
-        Arc::new(Noise {
-            read: AtomicUsize::new(0),
-            readable,
-        })
-    };
     let dataset = Dataset {
         classes: vec!["thing".to_string()],
-        train: images(readable),
+        val: Arc::clone(&train),
+        train,
         extra_unlabelled: None,
-        val: images(0),
         area_bounds: [1.0, 2.0],
         findings: Default::default(),
     };
@@ -470,4 +480,5 @@ fn every_key_that_a_component_writes_is_explained() {
     assert_eq!(written, explained);
 }
 
+mod pieces;
 mod snapshots;

@@ -100,6 +100,9 @@ impl Settings {
                 if let Some(loader) = own.loader.as_ref().filter(|_| phase.reads_unlabelled()) {
                     self.check_unlabelled(loader, check);
                 }
+                if let Some(loader) = &own.loader {
+                    self.check_pieces(loader, check);
+                }
                 if own.model.is_some() && !(phase.alone && phase.start == Start::Fresh) {
                     let message = "this phase goes on with the network of another, or the table reports it; allowed where a phase \
                                    trains a network of its own, such as `teacher` of the method `offline`";

@@ -57,6 +57,27 @@ fn keys(table: &Table) -> Vec<String> {
 }
 
 #[test]
+fn a_batch_is_divided_where_every_replica_has_as_many_images_of_each_kind() {
+    let of = |table: Table, labelled: i64, replicas: i64| {
+        let table = with(table, "loader.labelled", labelled);
+        keys(&with(table, "loader.replicas", replicas))
+    };
+    assert!(of(table(), 2, 2).is_empty());
+    assert_eq!(of(table(), 3, 2), ["loader.replicas"]);
+    // There are 4 unlabelled images, which a supervised training does not read.
+    assert_eq!(of(table(), 3, 3), ["loader.replicas"]);
+    assert!(of(supervised(), 3, 3).is_empty());
+    for table in [table(), supervised(), offline()] {
+        assert!(keys(&with(table, "loader.micro-batch", 1)).is_empty());
+    }
+    assert_eq!(
+        keys(&with(offline(), "loader.replicas", 2)),
+        ["loader.replicas"],
+        "a pool has no fixed numbers"
+    );
+}
+
+#[test]
 fn the_defaults_are_valid() {
     let settings = Settings::read(&table()).unwrap();
     assert_eq!(settings.reported(), EvalModel::Teacher);
