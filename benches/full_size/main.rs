@@ -6,6 +6,8 @@
 //! cargo bench --bench full_size -- --threads 1
 //! # time and memory at the size of COCO, see `pl_dc`
 //! cargo bench --bench full_size -- --threads 2 --repeats 1 --forward-size 1024 --pl-dc 1024
+//! # the same with four times as many images, one at a time
+//! cargo bench --bench full_size -- --threads 2 --repeats 1 --pl-dc 1024 --images 4 --micro-batch 1
 //! # on a GPU
 //! cargo bench --features cuda --bench full_size -- --device cuda:0 --precision bf16 \
 //!     --images 8 --forward-size 1024 --step-size 1024 --parts
@@ -79,6 +81,9 @@ struct Options {
     /// Number of pseudo-labels of an unlabelled image [default: one for every query].
     #[arg(long)]
     pseudo_labels: Option<usize>,
+    /// Number of images of one kind that go through the student at a time in a step of PL-DC; 0: all.
+    #[arg(long, default_value_t = 0)]
+    micro_batch: usize,
     /// auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,
@@ -231,6 +236,7 @@ fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -
             size,
             images,
             pseudo_labels: options.pseudo_labels,
+            micro_batch: options.micro_batch,
         };
         result["pl_dc"] = pl_dc::measure(recipe, model, &work, device, repeats)?;
         return Ok(result);

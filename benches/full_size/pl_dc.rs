@@ -8,13 +8,14 @@
 use crate::device::{Device, Repeats};
 use crate::measure::{peak_memory, rounded};
 use crate::recipe::Recipe;
-use crate::{CLASSES, OBJECTS, SEED, network, picture, targets};
+use crate::{CLASSES, OBJECTS, SEED, VIEWS, network, picture, targets};
 use anyhow::Result;
+use harness::data::loader::Pieces;
 use harness::data::split::ClassCounts;
 use harness::data::{Batch, UnlabelledViews, View};
 use harness::detector::mask2former::Mask2FormerDetector;
 use harness::graph::Mask2Former;
-use harness::method::{METHODS, Method, Parts, Setup};
+use harness::method::{GradientSum, METHODS, Method, Parts, Setup};
 use harness::registry;
 use harness::rng::Stream;
 use harness::structures::{Instance, InstanceSource};
@@ -30,6 +31,8 @@ pub struct Work {
     pub images: usize,
     /// The number of pseudo-labels of an unlabelled image; with none, there is one for every query.
     pub pseudo_labels: Option<usize>,
+    /// The number of images of one kind that go through the student at a time; 0: all.
+    pub micro_batch: usize,
 }
 
 fn batch(work: &Work, stream: &mut Stream) -> Batch {
@@ -126,12 +129,28 @@ pub fn measure(
     let seen = device.time(3 * work.images, repeats, |step, parts| {
         let batch = batch(work, stream);
         let mut watch = device.watch(parts);
-        let mut tape = Tape::recording();
         let sent = learner.send(batch);
-        let output = learner.step(&mut tape, &sent, step);
-        watch.mark("teacher, student, losses");
-        let mut grads = tape.backward(&output.loss);
-        watch.mark("backward");
+        let (output, mut grads) = match work.micro_batch {
+            0 => {
+                let mut tape = Tape::recording();
+                let output = learner.step(&mut tape, &sent, step);
+                watch.mark("teacher, student, losses");
+                let grads = tape.backward(&output.loss);
+                watch.mark("backward");
+                (output, grads)
+            }
+            images => {
+                let mut sum = GradientSum::new();
+                let pieces = Pieces {
+                    images,
+                    replicas: 1,
+                    labelled_views: VIEWS,
+                };
+                let output = learner.step_in_pieces(&mut sum, &sent, step, pieces);
+                watch.mark("teacher, student, losses, backward");
+                (output, sum.into_grads())
+            }
+        };
         optimizer.step(learner.student(), &mut grads, train.rate as f32);
         watch.mark("optimizer");
         let run = watch.stop();
