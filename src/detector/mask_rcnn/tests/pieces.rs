@@ -20,6 +20,8 @@ type Found = (Vec<f32>, Vec<Vec<f32>>);
 fn network(iou_head: IouHeadKind, semantics: Semantics) -> MaskRcnnDetector {
     let mut config = config(semantics);
     config.mask_head = MaskHeadKind::NoiseTolerant;
+    // The file has nothing of these heads.
+    config.weights = Default::default();
     config.iou_head = iou_head;
     let network = MaskRcnn::new(&config, CLASSES, &mut Stream::new(0, "m")).unwrap();
     let loss = LossConfig {
