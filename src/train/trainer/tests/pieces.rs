@@ -153,31 +153,43 @@ fn consistencies() -> Vec<(toml::Table, usize)> {
     tables.into_iter().map(|table| (table, 0)).collect()
 }
 
-#[test]
-fn a_step_in_pieces_is_the_step_of_the_whole_batch() {
-    for (number, model) in models_with_heads().iter().enumerate() {
-        for (method, phase) in [variants(), consistencies()].concat() {
-            let judged = method
-                .get("weighting")
-                .and_then(|rule| rule.get("negative"))
-                .is_some();
-            // Of all networks, Mask R-CNN alone has a probability of background for every region.
-            if judged && number != 1 {
-                continue;
-            }
-            let Some(model) = suited(&method, model) else {
-                continue;
-            };
-            let step = |images| step_of(&model, (&method, phase), images, 1);
-            let whole = step(0);
-            let is_supervised = !method.contains_key("lambda");
-            let sizes: &[usize] = if is_supervised { &[1, 2, 4] } else { &[1, 3] };
-            for images in sizes.iter().copied() {
-                let what = format!("{} {method:?} in pieces of {images}", model["name"]);
-                assert_same(&step(images), &whole, &what);
-            }
+/// Compares the steps of all methods on the network `number` of [`models_with_heads`].
+fn compare_pieces_with_whole_batches(number: usize) {
+    let model = &models_with_heads()[number];
+    for (method, phase) in [variants(), consistencies()].concat() {
+        let rule = method.get("weighting");
+        let judged = rule.and_then(|rule| rule.get("negative")).is_some();
+        // Of all networks, Mask R-CNN alone has a probability of background for every region.
+        if judged && number != 1 {
+            continue;
+        }
+        let Some(model) = suited(&method, model) else {
+            continue;
+        };
+        let step = |images| step_of(&model, (&method, phase), images, 1);
+        let whole = step(0);
+        let is_supervised = !method.contains_key("lambda");
+        let sizes: &[usize] = if is_supervised { &[1, 2, 4] } else { &[1, 3] };
+        for images in sizes.iter().copied() {
+            let what = format!("{} {method:?} in pieces of {images}", model["name"]);
+            assert_same(&step(images), &whole, &what);
         }
     }
+}
+
+#[test]
+fn a_step_of_queries_in_pieces_is_the_step_of_the_whole_batch() {
+    compare_pieces_with_whole_batches(0);
+}
+
+#[test]
+fn a_step_of_anchors_in_pieces_is_the_step_of_the_whole_batch() {
+    compare_pieces_with_whole_batches(1);
+}
+
+#[test]
+fn a_step_of_locations_in_pieces_is_the_step_of_the_whole_batch() {
+    compare_pieces_with_whole_batches(2);
 }
 
 /// The pieces of the replicas are memory alone.
