@@ -2,10 +2,11 @@
 
 use crate::ops::{self, Bounds};
 use crate::tensor::{Place, Tensor2};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One pair of a class and a mask.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// Row of its mask in [`Proposals::masks`]. Candidates of several classes may share a mask.
     pub mask: usize,

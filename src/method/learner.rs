@@ -2,6 +2,7 @@
 
 use super::device_batch::DeviceBatch;
 use super::pieces::GradientSum;
+use super::ranks::Reduce;
 use super::report::StepReport;
 use super::snapshot::ImageSnapshot;
 use crate::data::Batch;
@@ -12,6 +13,7 @@ use crate::graph::clip::VisionLanguage;
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape, Tensor2};
 use anyhow::{Result, bail};
+use std::sync::Arc;
 
 /// The facts about a run that its learners need.
 #[derive(Clone, Debug)]
@@ -58,6 +60,15 @@ pub trait Learner: Send {
         _pieces: Pieces,
     ) -> StepOutput {
         unreachable!("a recipe that asks for pieces of this method's batches is refused")
+    }
+
+    /// Makes it one of several processes with a part of each batch, before the first step. Its steps are then
+    /// [in pieces](Self::step_in_pieces). Their gradients, losses and counts are the part of this process, which the
+    /// caller adds up.
+    ///
+    /// Panics if its method has no replicas.
+    fn share_with(&mut self, _ranks: &Arc<dyn Reduce>) {
+        unreachable!("a recipe that asks for replicas of this method is refused")
     }
 
     /// Sends the pictures of `batch` to where the networks are.

@@ -19,6 +19,7 @@ mod phase;
 mod pieces;
 mod pool_labeller;
 pub mod pseudo_labels;
+pub mod ranks;
 mod report;
 mod snapshot;
 mod supervised;

@@ -13,6 +13,7 @@
 
 use super::device_batch::DeviceBatch;
 use super::lambda::Lambda;
+use super::ranks::Reduce;
 use crate::data::loader::Pieces;
 use crate::detector::{Background, Detector, Losses, Part, Piece, RegionJudge, Survey, Targets};
 use crate::ops::{self, Bounds};
@@ -71,12 +72,13 @@ pub(super) struct Lesson<'a> {
 
 impl Lesson<'_> {
     /// Adds the gradients of the losses to `sum`, piece by piece, with their `weight` in the loss of the step. `draws`:
-    /// the random numbers of a replica.
+    /// the random numbers of a replica. The lesson has the images of this one of `ranks`, each of which has as many
+    /// replicas.
     /// Returns the losses of the whole lesson, as constants.
     pub fn learn(
         self,
         (student, sent): (&mut dyn Detector, &DeviceBatch),
-        pieces: Pieces,
+        (pieces, ranks): (Pieces, &dyn Reduce),
         draws: impl Fn(usize) -> Stream,
         weight: &Lambda,
         sum: &mut GradientSum,
@@ -89,12 +91,14 @@ impl Lesson<'_> {
         } = self;
         let padded = sent.padded_with(pictures.clone());
         let objects: usize = targets.iter().map(Targets::len).sum();
+        let objects = ranks.total(objects as u64);
         let share = 1.0 / pieces.replicas as f32;
         let images = targets.len() / views;
+        let own_replicas = pieces.replicas / ranks.of();
         let mut slots: Vec<Option<Targets>> = targets.into_iter().map(Some).collect();
         let mut found = Vec::new();
-        for replica in 0..pieces.replicas {
-            let blocks = blocks(images, views, replica, pieces.replicas);
+        for replica in 0..own_replicas {
+            let blocks = blocks(images, views, replica, own_replicas);
             let places: Vec<usize> = blocks.iter().cloned().flatten().collect();
             let own = places.iter().map(|place| slots[*place].take());
             let own: Vec<Targets> = own.map(|one| one.expect("of one replica")).collect();
@@ -108,7 +112,7 @@ impl Lesson<'_> {
                 },
                 ..rules.clone()
             };
-            let draws = draws(replica);
+            let draws = draws(ranks.rank() * own_replicas + replica);
             let objects = (pieces.replicas > 1).then_some(objects as f32 * share);
             let pieces = in_pieces(&blocks, pieces);
             let input = |student: &dyn Detector, block: &Range<usize>| {

@@ -7,6 +7,7 @@ use super::lambda::Lambda;
 use super::learner::{Learner, StepOutput};
 use super::phase::{Build, MethodKeys, Passes, Phase, Start};
 use super::pieces::{GradientSum, Lesson};
+use super::ranks::{Alone, Reduce};
 use super::report::{PartLosses, StepReport};
 use crate::data::Batch;
 use crate::data::loader::Pieces;
@@ -17,6 +18,7 @@ use crate::tensor::Tape;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Table `[method]` with `name = "supervised"`.
 #[derive(Deserialize, Clone, Debug, PartialEq, JsonSchema)]
@@ -105,6 +107,8 @@ pub struct Supervised {
     pub(super) student: Box<dyn Detector>,
     empty_image: EmptyImage,
     seed: u64,
+    /// The processes with parts of the batch.
+    pub(super) ranks: Arc<dyn Reduce>,
 }
 
 impl Supervised {
@@ -114,6 +118,7 @@ impl Supervised {
             student,
             empty_image,
             seed,
+            ranks: Arc::new(Alone),
         }
     }
 
@@ -157,7 +162,7 @@ impl Supervised {
             .collect();
         let draws = |replica: usize| streams[replica].clone();
         let student = &mut *self.student;
-        lesson.learn((student, sent), pieces, draws, weight, sum)
+        lesson.learn((student, sent), (pieces, &*self.ranks), draws, weight, sum)
     }
 
     /// The labelled images of a step as a lesson.
@@ -279,6 +284,10 @@ impl Learner for Supervised {
         let group = (ImageGroup::Labelled, lesson);
         let losses = self.learn(group, (sent, step), pieces, &Lambda::One(1.0), sum);
         output_of(losses)
+    }
+
+    fn share_with(&mut self, ranks: &Arc<dyn Reduce>) {
+        self.ranks = Arc::clone(ranks);
     }
 
     fn student(&mut self) -> &mut dyn Detector {

@@ -14,11 +14,13 @@ use crate::detector::Detector;
 use crate::method::{
     DeviceBatch, GradientSum, ImageSnapshot, Learner, PartLosses, PoolReport, PseudoReport,
     StepOutput, StepReport, follow,
+    ranks::{Alone, Reduce},
 };
 use crate::ops;
 use crate::structures::Picture;
 use crate::tensor::{Grads, Later, Tape};
 use anyhow::{Context, Result, ensure};
+use std::sync::Arc;
 
 /// Owner of the student's weights in a checkpoint.
 pub const STUDENT: &str = "student";
@@ -38,6 +40,8 @@ pub struct Trainer {
     step: usize,
     /// The batch of a step to come, on its way to a GPU.
     ahead: Option<(usize, Result<DeviceBatch>)>,
+    /// The processes that share the batches.
+    ranks: Arc<dyn Reduce>,
 }
 
 impl Trainer {
@@ -57,7 +61,17 @@ impl Trainer {
             loader,
             step: 0,
             ahead: None,
+            ranks: Arc::new(Alone),
         }
+    }
+
+    /// The same as one of several processes that share the batches, before its first step. The loader is that of its
+    /// [share](crate::data::loader::Share), and `loader.replicas` is the number of processes. Counts and losses by name
+    /// in the readings are of its own images; the loss is that of the whole batch.
+    pub fn share_with(mut self, ranks: Arc<dyn Reduce>) -> Self {
+        self.learner.share_with(&ranks);
+        self.ranks = ranks;
+        self
     }
 
     /// Takes the batch of `step` and sends it to where the networks are.
@@ -81,8 +95,33 @@ impl Trainer {
         };
         let mut sum = GradientSum::new();
         let output = self.learner.step_in_pieces(&mut sum, sent, step, pieces);
-        let loss = ops::scalars(&[&output.loss]);
-        (output, loss, sum.into_grads())
+        let (mut loss, mut grads) = (ops::scalars(&[&output.loss]), sum.into_grads());
+        if self.ranks.of() > 1 {
+            loss = Later::ready(self.over_all(loss.wait(), &mut grads));
+        }
+        (output, loss, grads)
+    }
+
+    /// The loss of all processes, and the gradients of all in the place of those of this one.
+    fn over_all(&mut self, mut loss: Vec<f32>, grads: &mut Grads) -> Vec<f32> {
+        self.ranks.all_reduce_sum(&mut loss);
+        let student = self.learner.student();
+        let mut flat = Vec::new();
+        student.parameters("", &mut |_, param| {
+            if param.value.requires_grad() {
+                flat.extend(param.value.gradient(grads));
+            }
+        });
+        self.ranks.all_reduce_sum(&mut flat);
+        let mut rest = &flat[..];
+        student.parameters("", &mut |_, param| {
+            if param.value.requires_grad() {
+                let (own, behind) = rest.split_at(param.value.len());
+                param.value.set_gradient(grads, own.to_vec());
+                rest = behind;
+            }
+        });
+        loss
     }
 
     /// The batch of `step`, which may have been sent before.

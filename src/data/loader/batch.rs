@@ -3,7 +3,7 @@
 //! Image `j` of step `t` draws its augmentation from the stream `t 2^16 + j` of its kind; the geometry of a student's
 //! own view has a kind of its own.
 
-use super::config::{LabelledViews, LoaderConfig, UnlabelledView};
+use super::config::{LabelledViews, LoaderConfig, Share, UnlabelledView};
 use super::mixing::Mixer;
 use crate::data::augment::{self, AugmentConfig, TeacherGeometry};
 use crate::data::pool_labels::PoolLabels;
@@ -31,6 +31,7 @@ pub struct BatchMaker {
     /// The pseudo-labels of the unlabelled images, if they were made before the training.
     labels: Option<PoolLabels>,
     seed: u64,
+    share: Share,
 }
 
 impl BatchMaker {
@@ -52,7 +53,14 @@ impl BatchMaker {
             unlabelled_view: config.unlabelled_view,
             labels: None,
             seed,
+            share: Share::WHOLE,
         }
+    }
+
+    /// The same for one of several processes.
+    pub fn of_share(mut self, share: Share) -> Self {
+        self.share = share;
+        self
     }
 
     /// The same with pseudo-labels of the unlabelled images.
@@ -66,7 +74,7 @@ impl BatchMaker {
         &self.mixer
     }
 
-    /// The batch of `step`.
+    /// The batch of `step`, or the share of it.
     ///
     /// # Errors
     /// An image cannot be read. The error names it.
@@ -74,8 +82,8 @@ impl BatchMaker {
         let mut batch = Batch::default();
         let mut strong = Vec::new();
         let images = self.mixer.images(step, with_unlabelled);
-        for (position, image) in images.labelled.into_iter().enumerate() {
-            let sample = self.load(image)?;
+        for position in self.share.places(images.labelled.len()) {
+            let sample = self.load(images.labelled[position])?;
             let mut rng = self.stream("augment/labelled", step, position);
             let weak = augment::weak(&sample, &self.augment, &mut rng);
             let views = self.labelled_views;
@@ -87,7 +95,8 @@ impl BatchMaker {
             }
         }
         batch.labelled.extend(strong);
-        for (position, image) in images.unlabelled.into_iter().enumerate() {
+        for position in self.share.places(images.unlabelled.len()) {
+            let image = images.unlabelled[position];
             let mut sample = self.load(image)?;
             match &self.labels {
                 None => batch

@@ -42,6 +42,29 @@ pub struct LoaderConfig {
     pub replicas: usize,
 }
 
+/// The part of every batch that one of several processes has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The place of the process, from 0.
+    pub rank: usize,
+    /// The number of processes.
+    pub of: usize,
+}
+
+impl Share {
+    /// One process with whole batches.
+    pub const WHOLE: Self = Self { rank: 0, of: 1 };
+
+    /// The places of its images among the `count` images of a kind.
+    ///
+    /// Panics if the processes cannot have equally many.
+    pub fn places(self, count: usize) -> Range<usize> {
+        let Self { rank, of } = self;
+        assert!(count.is_multiple_of(of), "{count} images of {of} processes");
+        rank * count / of..(rank + 1) * count / of
+    }
+}
+
 /// The division of the batch of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pieces {
@@ -233,6 +256,13 @@ pub(super) mod tests {
         assert_eq!(auto.times(11_828, 118_287 - 11_828), 18);
         assert_eq!((auto.times(10, 1), auto.times(0, 3)), (1, 6));
         assert_eq!(LabelledRepeat::Times(19).times(11_828, 5), 19);
+    }
+
+    #[test]
+    fn shares_cover_every_image_once() {
+        let shares = (0..3).flat_map(|rank| Share { rank, of: 3 }.places(6));
+        assert!(shares.eq(0..6));
+        assert_eq!(Share::WHOLE.places(5), 0..5);
     }
 
     #[test]

@@ -8,7 +8,8 @@ mod order;
 mod pool;
 
 pub use config::{
-    LabelledRepeat, LabelledSampler, LabelledViews, LoaderConfig, Mixing, Pieces, UnlabelledView,
+    LabelledRepeat, LabelledSampler, LabelledViews, LoaderConfig, Mixing, Pieces, Share,
+    UnlabelledView,
 };
 pub use mixing::{StepImages, check_epoch};
 
@@ -37,8 +38,31 @@ impl Loader {
         config: &LoaderConfig,
         seed: u64,
     ) -> Self {
-        let maker = BatchMaker::new(dataset, split, augment, config, seed);
-        Self::of(maker, config)
+        Self::of_share(dataset, split, augment, config, seed, None, Share::WHOLE)
+    }
+
+    /// The same for one of several processes: its batches are its share of the same batches. `labels`: as for
+    /// [`Self::with_labels`].
+    pub fn of_share(
+        dataset: &Dataset,
+        split: &Split,
+        augment: &AugmentConfig,
+        config: &LoaderConfig,
+        seed: u64,
+        labels: Option<PoolLabels>,
+        share: Share,
+    ) -> Self {
+        let mut maker = BatchMaker::new(dataset, split, augment, config, seed).of_share(share);
+        if let Some(labels) = labels {
+            maker = maker.with_labels(labels);
+        }
+        let maker = Arc::new(maker);
+        let pool = (config.threads > 0).then(|| Pool::new(&maker, config.threads, config.prefetch));
+        Self {
+            maker,
+            pool,
+            pieces: config.pieces(),
+        }
     }
 
     /// The same for unlabelled images whose pseudo-labels are known: batches have [`Batch::pseudo`] in the place of
@@ -51,18 +75,8 @@ impl Loader {
         seed: u64,
         labels: PoolLabels,
     ) -> Self {
-        let maker = BatchMaker::new(dataset, split, augment, config, seed);
-        Self::of(maker.with_labels(labels), config)
-    }
-
-    fn of(maker: BatchMaker, config: &LoaderConfig) -> Self {
-        let maker = Arc::new(maker);
-        let pool = (config.threads > 0).then(|| Pool::new(&maker, config.threads, config.prefetch));
-        Self {
-            maker,
-            pool,
-            pieces: config.pieces(),
-        }
+        let (labels, share) = (Some(labels), Share::WHOLE);
+        Self::of_share(dataset, split, augment, config, seed, labels, share)
     }
 
     /// The division of every batch; none if it goes through the student as a whole.
@@ -145,6 +159,16 @@ mod tests {
         broken: Option<usize>,
         change: impl Fn(&mut AugmentConfig, &mut LoaderConfig),
     ) -> Loader {
+        made_for(Share::WHOLE, threads, broken, change)
+    }
+
+    /// The same for one of several processes.
+    fn made_for(
+        share: Share,
+        threads: usize,
+        broken: Option<usize>,
+        change: impl Fn(&mut AugmentConfig, &mut LoaderConfig),
+    ) -> Loader {
         let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
         let mut augment: AugmentConfig = recipe["augment"].clone().try_into().unwrap();
         (augment.size, augment.min_area) = (ImageSize::square(8), 1);
@@ -168,7 +192,7 @@ mod tests {
             findings: Default::default(),
         };
         let split = Split::new(&dataset, &SplitConfig::of_permutation(0.25, 1), 4).unwrap();
-        Loader::new(&dataset, &split, &augment, &config, 4)
+        Loader::of_share(&dataset, &split, &augment, &config, 4, None, share)
     }
 
     /// Every pixel and mask of a batch.
@@ -239,6 +263,30 @@ mod tests {
         }
         assert!(moved > 0 && changed > 0);
         assert_eq!(plain.labelled[0].picture, own_weak.labelled[0].picture);
+    }
+
+    /// The shares of the processes, in their order, are the batch, view by view.
+    #[test]
+    fn shares_are_the_parts_of_the_same_batch() {
+        let config = |_: &mut AugmentConfig, config: &mut LoaderConfig| {
+            (config.labelled, config.unlabelled) = (2, 4);
+        };
+        let whole = made(0, None, config).batch(3, true).unwrap();
+        let parts = [0, 1].map(|rank| {
+            let mut part = made_for(Share { rank, of: 2 }, 0, None, config);
+            part.batch(3, true).unwrap()
+        });
+        let [first, second] = &parts;
+        for (place, part) in [(0, first), (1, second)] {
+            assert_eq!(part.labelled.len(), 2, "one image in two views");
+            assert_eq!(part.labelled[0].picture, whole.labelled[place].picture);
+            assert_eq!(part.labelled[1].picture, whole.labelled[2 + place].picture);
+        }
+        let unlabelled = [&first.unlabelled[..], &second.unlabelled[..]].concat();
+        assert_eq!(unlabelled.len(), 4);
+        for (found, expected) in unlabelled.iter().zip(&whole.unlabelled) {
+            assert!((&found.weak, &found.strong) == (&expected.weak, &expected.strong));
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Tier {
 }
 
 /// The position of an image in the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clock {
     /// The last image of its training step.
     pub last_of_step: bool,

@@ -9,12 +9,14 @@ use crate::method::device_batch::DeviceBatch;
 use crate::method::lambda::Lambda;
 use crate::method::learner::{Learner, Parts, StepOutput};
 use crate::method::pieces::GradientSum;
+use crate::method::ranks::Reduce;
 use crate::method::report::{PartLosses, StepReport};
 use crate::method::supervised::{ImageGroup, Supervised, labelled_targets};
 use crate::method::two_kinds::TwoKinds;
 use crate::method::weighting::Weighting;
 use crate::ops::{self, Bounds};
 use crate::tensor::Tape;
+use std::sync::Arc;
 
 /// A student without a teacher, whose unlabelled images have pseudo-labels.
 pub(super) struct OfflineStudent {
@@ -132,6 +134,10 @@ impl Learner for OfflineStudent {
             .supervised
             .learn(group, (sent, step), pieces, &self.lambda, sum);
         self.output(&mut Tape::off(), [&sup, &unsup])
+    }
+
+    fn share_with(&mut self, ranks: &Arc<dyn Reduce>) {
+        self.supervised.share_with(ranks);
     }
 
     fn send(&self, batch: Batch) -> DeviceBatch {

@@ -20,6 +20,7 @@ use super::lambda::Lambda;
 use super::learner::{Learner, Parts, StepOutput};
 use super::pieces::GradientSum;
 use super::pseudo_labels::{ImageLabels, TierCounts};
+use super::ranks::{Reduce, SharedFilter};
 use super::report::{ByClass, Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
 use super::snapshot::ImageSnapshot;
 use super::supervised::{ImageGroup, Supervised, labelled_targets};
@@ -39,6 +40,7 @@ use labeller::{Labeller, Labelling};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 pub use config::TeacherStudentConfig;
 pub(super) use config::{Keys, LEAST_THRESHOLD, MOST_PAIRS, build, distill};
@@ -214,11 +216,8 @@ impl TeacherStudent {
             .zip(&batch.unlabelled)
             .map(|(image, views)| diagnose(image, &views.hidden_truth, &mut by_class))
             .sum();
-        self.barren_steps = if counts.kept == 0 {
-            self.barren_steps + 1
-        } else {
-            0
-        };
+        let kept = self.supervised.ranks.total(counts.kept as u64);
+        self.barren_steps = if kept == 0 { self.barren_steps + 1 } else { 0 };
         let readings = self.labeller.filter.readings();
         PseudoReport::new(counts, diagnosis, by_class, self.barren_steps, readings)
     }
@@ -314,6 +313,12 @@ impl Learner for TeacherStudent {
         let group = (ImageGroup::Unlabelled, lesson);
         let unsup = supervised.learn(group, (sent, step), pieces, &self.lambda, sum);
         self.output(&mut Tape::off(), [&sup, &unsup], &labels, &sent.batch)
+    }
+
+    fn share_with(&mut self, ranks: &Arc<dyn Reduce>) {
+        self.supervised.share_with(ranks);
+        let filter = self.labeller.filter.clone();
+        self.labeller.filter = Box::new(SharedFilter::new(filter, Arc::clone(ranks)));
     }
 
     fn send(&self, batch: Batch) -> DeviceBatch {

@@ -6,9 +6,10 @@
 //! its order, so that comparisons with a bound give the same answer.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A rectangle from (x1, y1) to (x2, y2).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bounds {
     /// Left.
     pub x1: f32,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::data::augment::{AugmentConfig, ImageSize};
-use crate::data::loader::{LoaderConfig, Mixing};
+use crate::data::loader::{LoaderConfig, Mixing, Share};
 use crate::data::pool_labels::{PoolImage, PoolLabels, PoolObject};
 use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, Sample, Source};
@@ -96,6 +96,18 @@ fn trainer_on(
     phase: usize,
     edit: impl Fn(&mut AugmentConfig, &mut LoaderConfig),
 ) -> Trainer {
+    trainer_of_share(Share::WHOLE, train, place, model, (method, phase), edit)
+}
+
+/// The same for one of several processes.
+fn trainer_of_share(
+    share: Share,
+    train: Arc<dyn Source>,
+    place: &Place,
+    model: Option<toml::Table>,
+    (method, phase): (toml::Table, usize),
+    edit: impl Fn(&mut AugmentConfig, &mut LoaderConfig),
+) -> Trainer {
     let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
     let table = |name: &str| recipe[name].clone();
     let mut augment: AugmentConfig = table("augment").try_into().unwrap();
@@ -139,13 +151,8 @@ fn trainer_on(
         learner.add_teacher().unwrap();
     }
     move_to(learner.student(), place);
-    let loader = match phase.start {
-        Start::Labelled { .. } => {
-            let labels = labels(&split);
-            Loader::with_labels(&dataset, &split, &augment, &loader, 3, labels)
-        }
-        _ => Loader::new(&dataset, &split, &augment, &loader, 3),
-    };
+    let labels = matches!(phase.start, Start::Labelled { .. }).then(|| labels(&split));
+    let loader = Loader::of_share(&dataset, &split, &augment, &loader, 3, labels, share);
     let mut trainer = Trainer::new(learner, &TrainConfig::for_tests(), 0, loader);
     trainer.step = phase.steps.start;
     trainer
@@ -481,4 +488,5 @@ fn every_key_that_a_component_writes_is_explained() {
 }
 
 mod pieces;
+mod ranks;
 mod snapshots;

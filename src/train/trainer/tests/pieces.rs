@@ -4,7 +4,7 @@ use super::*;
 use crate::data::loader::LabelledViews;
 
 /// Images of noise with 0 to 3 objects, four of them labelled.
-struct Several;
+pub(super) struct Several;
 
 impl Source for Several {
     fn len(&self) -> usize {
@@ -82,7 +82,7 @@ fn step_of(
 }
 
 /// The length of the difference of two lists, as a part of the length of the second.
-fn distance(found: &[f32], expected: &[f32]) -> f64 {
+pub(super) fn distance(found: &[f32], expected: &[f32]) -> f64 {
     let length = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
     let pairs = found.iter().zip(expected);
     let apart = length(&mut pairs.map(|(a, b)| f64::from(a - b)));
@@ -110,7 +110,7 @@ fn assert_same(found: &Step, expected: &Step, what: &str) {
 
 /// The methods with pseudo-labels by rules that look at the whole batch: thresholds that move, weights with a common
 /// divisor, and a teacher that judges regions.
-fn variants() -> Vec<(toml::Table, usize)> {
+pub(super) fn variants() -> Vec<(toml::Table, usize)> {
     let rule = |text: &str| toml::Value::Table(text.parse().unwrap());
     let all = methods();
     let adaptive = rule(
@@ -190,6 +190,20 @@ fn a_step_of_anchors_in_pieces_is_the_step_of_the_whole_batch() {
 #[test]
 fn a_step_of_locations_in_pieces_is_the_step_of_the_whole_batch() {
     compare_pieces_with_whole_batches(2);
+}
+
+/// The number of threads changes no bit of a step in pieces.
+#[test]
+fn a_step_in_pieces_has_the_same_bits_whatever_the_threads() {
+    let model = &models_with_heads()[0];
+    let (method, phase) = variants().swap_remove(1);
+    let [one, two] = [1, 2].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let step = || step_of(model, (&method, phase), 1, 1);
+        pool.build().unwrap().install(step)
+    });
+    assert_eq!(one.loss, two.loss);
+    assert!(one.gradients == two.gradients && one.state == two.state);
 }
 
 /// The pieces of the replicas are memory alone.
