@@ -12,6 +12,7 @@ What it writes:
 - images/ and unlabelled/: the middle columns of every photograph, half as wide as high, shrunk to 128 x 256.
 - annotations/instances_{train,val}_{fine,coarse}.json: 26 classes of clothing, and the same in 13 groups. 250 photographs are val.
 - annotations/image_info_unlabeled.json: the photographs without labels.
+- annotations/instances_{fit,choice}_{fine,coarse}.json: train in two parts, of 604 and of 150 photographs, for choosing settings.
 
 An object is one class of one photograph with all its parts, because a bag may cut a coat in two. Footwear and socks are counted by
 connected piece. Pieces below 8 pixels and objects below 12 are dropped as noise of the annotation.
@@ -33,7 +34,7 @@ from scipy import ndimage
 
 HEIGHT = 256
 SMALLEST_PIECE, SMALLEST_OBJECT = 8, 12
-VAL_PHOTOGRAPHS, SEED = 250, 2014
+VAL_PHOTOGRAPHS, CHOICE_PHOTOGRAPHS, SEED = 250, 150, 2014
 
 # Class -> labels of the source. The other labels, such as skin and jewellery, are background.
 FINE = {
@@ -88,6 +89,10 @@ CATEGORIES = {
 }
 SHA256 = {
     "image_info_unlabeled.json": "e501fcf8aa9f6905120692ed60b55e7a0328665b929742c237bc66fc77aa3c82",
+    "instances_choice_coarse.json": "cc22f3ecfa72455c3f364c22f5e704538c17f07016015b3aa230dd1f26ece526",
+    "instances_choice_fine.json": "aeb58217d36b469843297aef8b60a4281d2a8b64a2f23912c7039ad0bf690642",
+    "instances_fit_coarse.json": "5fec5a7f3551ae75ac0f7c047b3b57c3f62dec398bd85d6d5ba66d117cf5da8f",
+    "instances_fit_fine.json": "c0f2b24d1e8254f183c1290674be90c375e955c1f6c86f8edfed72298b0d4ad7",
     "instances_train_coarse.json": "2c10005dc690eb6bb1d54590dd9c3e3b2547d6219afdd899874a3a9e2ca8c404",
     "instances_train_fine.json": "b2f0d26ff7e19acd95b5c9168e61530cef30226a92d62766077b9549c2d0eaff",
     "instances_val_coarse.json": "373f68f4ae051797b2673a11f653898c5e6c4bffb44b89b7c8cf9b243ae6b2d1",
@@ -196,7 +201,13 @@ def main():
     shuffled = list(labelled)
     random.Random(SEED).shuffle(shuffled)
     val = set(shuffled[:VAL_PHOTOGRAPHS])
-    parts = {"train": [stem for stem in labelled if stem not in val], "val": [stem for stem in labelled if stem in val]}
+    choice = set(shuffled[VAL_PHOTOGRAPHS : VAL_PHOTOGRAPHS + CHOICE_PHOTOGRAPHS])
+    parts = {
+        "train": [stem for stem in labelled if stem not in val],
+        "val": [stem for stem in labelled if stem in val],
+        "fit": [stem for stem in labelled if stem not in val | choice],
+        "choice": [stem for stem in labelled if stem in choice],
+    }
     for part, stems in parts.items():
         images = [found[stem][0] for stem in stems]
         annotations = [one for stem in stems for one in found[stem][1]]
