@@ -17,6 +17,7 @@ use crate::report::{COMPARISON_FORMATS, FORMATS, Look, closing, counted};
 use crate::screen::{Screen, Tone, for_a_shell, say};
 use anyhow::Context;
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
@@ -109,6 +110,9 @@ pub fn schema(args: &SchemaArgs) -> Result<u8, CommandError> {
 }
 
 pub fn status(args: &StatusArgs) -> Result<u8, CommandError> {
+    if let Some(seconds) = args.watch {
+        return watched(&args.results, Duration::from_secs(seconds));
+    }
     let status = experiment::status(&args.results)?;
     Ok(match args.json {
         true => printed(&status.json()),
@@ -117,6 +121,26 @@ pub fn status(args: &StatusArgs) -> Result<u8, CommandError> {
             FINE
         }
     })
+}
+
+/// Prints the state of the folder `results` again and again. Ends when all is done, or when nothing works on it at two
+/// looks in a row: between two stages of a sweep none is at work for a moment.
+fn watched(results: &Path, pause: Duration) -> Result<u8, CommandError> {
+    let mut quiet = 0;
+    loop {
+        let status = experiment::status(results)?;
+        let text = status.text(Screen::of_stdout());
+        // The terminal is cleared; a file gets one state under the other.
+        match std::io::stdout().is_terminal() {
+            true => print_text(&format!("\x1b[H\x1b[2J{text}")),
+            false => print_text(&text),
+        }
+        quiet = if status.is_worked_on() { 0 } else { quiet + 1 };
+        if status.is_done() || quiet == 2 {
+            return Ok(FINE);
+        }
+        std::thread::sleep(pause);
+    }
 }
 
 pub fn show(args: ShowArgs) -> Result<u8, CommandError> {

@@ -84,7 +84,11 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "status",
-        &["status results/smoke", "status results/smoke --json"],
+        &[
+            "status results/smoke",
+            "status results/smoke --json",
+            "status results/smoke --watch 60",
+        ],
     ),
     (
         "table",

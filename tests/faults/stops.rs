@@ -280,6 +280,14 @@ fn status_reports_what_runs_while_it_runs() {
     kill(&mut child);
     let status = stdout(&harness(&rig, &["status", "out"]));
     assert!(status.contains("no process is working on it"), "{status}");
+    let hasty = harness(&rig, &["status", "out", "--watch", "29"]);
+    assert_eq!(hasty.status.code(), Some(2));
+    assert!(stderr(&hasty).contains("29 is not in 30..=86400"));
+    stdout(&rig.sweep("out").output().unwrap());
+    // What is done is printed once, without a pause.
+    let watched = stdout(&harness(&rig, &["status", "out", "--watch"]));
+    assert_eq!(watched, stdout(&harness(&rig, &["status", "out"])));
+    assert!(watched.contains("6 of 6 trials done"), "{watched}");
 }
 
 #[test]

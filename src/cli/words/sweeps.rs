@@ -132,6 +132,10 @@ pub struct StatusArgs {
     /// Print JSON, for programs
     #[arg(long)]
     pub json: bool,
+    /// Print it again every SECONDS, and ask Slurm each time, until all is done or nothing works on it
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30", conflicts_with = "json",
+          value_parser = clap::value_parser!(u64).range(30..=86_400))]
+    pub watch: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -99,6 +99,18 @@ impl Status {
         })
     }
 
+    /// Returns true if every trial of every recipe is done.
+    pub fn is_done(&self) -> bool {
+        let mut recipes = self.recipes.iter();
+        recipes.all(|recipe| recipe.done == recipe.trials)
+    }
+
+    /// Returns true if a stage runs, or a job waits that will run one.
+    pub fn is_worked_on(&self) -> bool {
+        let mut recipes = self.recipes.iter();
+        recipes.any(|recipe| !recipe.running.is_empty() || recipe.is_queued)
+    }
+
     /// Everything as JSON, for programs.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("plain data has a JSON form")
