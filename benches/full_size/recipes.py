@@ -22,19 +22,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OFFLINE = "teacher-steps = 2"
+# A teacher of two steps keeps nothing, and without a pseudo-label these would drop every unlabelled picture.
+OFFLINE_KEPT = f'{OFFLINE}\nempty-image = "background"'
 NO_CLIP = 'correction = { name = "keep" }'
 # Recipe -> keys of [method] beside those of all, and the steps of the whole training.
 RECIPES = {
     "mask-rcnn-sup": ("", 2),
     "mask2former-sup": ("", 2),
     "mask2former-sup-gd": ("", 2),
-    "dd": (OFFLINE, 2),
+    "dd": (OFFLINE_KEPT, 2),
     "stac": (OFFLINE, 2),
     "csd": ("", 2),
     "cct": ("", 2),
-    "dual-branch": (OFFLINE, 2),
+    "dual-branch": (OFFLINE_KEPT, 2),
     "unbiased-teacher": ("burn-in = 1", 3),
-    "noisy-boundaries": (OFFLINE, 2),
+    "noisy-boundaries": (OFFLINE_KEPT, 2),
     "polite-teacher": ("burn-in = 1", 3),
     "pais": ("", 2),
     "guided-distillation": ("teacher-steps = 1\nburn-in = 1", 2),

@@ -79,6 +79,12 @@ pub trait DetectorConfig: Debug + Send + Sync {
         false
     }
 
+    /// Returns true if the parts of several replicas have the losses that its reference computes on as many machines.
+    /// The default: where it takes pieces.
+    fn takes_replicas(&self) -> bool {
+        self.takes_pieces()
+    }
+
     /// Refuses the keys of `[method]` whose values have no meaning for this detector. The default refuses none.
     fn check_demands(&self, _demands: &Demands, _check: &mut Check) {}
 }

@@ -66,9 +66,18 @@ impl Trainer {
     }
 
     /// The same as one of several processes that share the batches, before its first step. The loader is that of its
-    /// [share](crate::data::loader::Share), and `loader.replicas` is the number of processes. Counts and losses by name
-    /// in the readings are of its own images; the loss is that of the whole batch.
+    /// [share](crate::data::loader::Share), and `loader.replicas` is the number of processes or a multiple of it. Counts
+    /// in the readings are of its own images, and losses by name are its summands of those of all; the loss is that of
+    /// the whole batch.
+    ///
+    /// Panics if the replicas cannot be shared out.
     pub fn share_with(mut self, ranks: Arc<dyn Reduce>) -> Self {
+        let replicas = self.loader.pieces().map_or(1, |pieces| pieces.replicas);
+        assert!(
+            replicas.is_multiple_of(ranks.of()),
+            "{replicas} replicas of {} processes",
+            ranks.of()
+        );
         self.learner.share_with(&ranks);
         self.ranks = ranks;
         self

@@ -68,6 +68,11 @@ impl DetectorConfig for CenterMaskTable {
         true
     }
 
+    /// CenterMask2 divides the losses of locations by the mean counts of all machines, which no replica knows.
+    fn takes_replicas(&self) -> bool {
+        false
+    }
+
     fn export(
         &self,
         names: Option<&str>,

@@ -138,7 +138,7 @@ impl Settings {
         }
         self.check_size(&self.augment, check);
         self.check_unlabelled(&self.loader, check);
-        self.check_pieces(&self.loader, check);
+        self.check_pieces(&self.loader, self.method.reads_unlabelled(), check);
         self.check_phases(check);
         let keeps = |phase: &Phase| phase.average && !phase.steps.is_empty();
         let averages = self.train.average > 0.0 && self.phases().iter().any(keeps);
@@ -175,8 +175,14 @@ impl Settings {
     }
 
     /// Checks that the method and the network take the batches of `[loader]` in pieces, if it asks for that.
-    pub(super) fn check_pieces(&self, loader: &LoaderConfig, check: &mut Check) {
-        let (method, network) = (&self.method, self.model.takes_pieces());
+    /// `reads_unlabelled`: its batches have unlabelled images.
+    pub(super) fn check_pieces(
+        &self,
+        loader: &LoaderConfig,
+        reads_unlabelled: bool,
+        check: &mut Check,
+    ) {
+        let (method, network) = (&self.method, &self.model);
         let [batch, replicas] = [
             ("loader.micro-batch", loader.micro_batch, 0),
             ("loader.replicas", loader.replicas, 1),
@@ -184,14 +190,14 @@ impl Settings {
         for (takes, what, (key, number, whole)) in [
             (method.takes_pieces(), "method", batch),
             (method.takes_replicas(), "method", replicas),
-            (network, "network", batch),
-            (network, "network", replicas),
+            (network.takes_pieces(), "network", batch),
+            (network.takes_replicas(), "network", replicas),
         ] {
             let allowed = format!("{whole}, because this {what} takes only whole batches");
             check.require(takes || number == whole, key, number, allowed);
         }
         let images = loader.unlabelled;
-        let divides = !self.method.reads_unlabelled() || images.is_multiple_of(loader.replicas);
+        let divides = !reads_unlabelled || images.is_multiple_of(loader.replicas);
         let allowed = format!("numbers that divide loader.unlabelled = {images}");
         check.require(divides, "loader.replicas", loader.replicas, allowed);
     }

@@ -77,6 +77,9 @@ pub trait Filter: DynClone + Debug + Send + Sync {
     /// The probability from which a medium candidate is used: [`Rule::accept`].
     fn accept(&self) -> f32;
 
+    /// A copy for a look at what it says now, which no other process hears of.
+    fn for_a_look(&self) -> Box<dyn Filter>;
+
     /// Numbers for the journal: [`Rule::readings`].
     fn readings(&self) -> Readings;
 

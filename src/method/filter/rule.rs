@@ -112,6 +112,10 @@ impl<R: Rule> Filter for Running<R> {
         self.rule.accept()
     }
 
+    fn for_a_look(&self) -> Box<dyn Filter> {
+        Box::new(self.clone())
+    }
+
     fn readings(&self) -> Readings {
         self.rule.readings(&self.state)
     }

@@ -116,6 +116,10 @@ impl Filter for SharedFilter {
         self.filter.accept()
     }
 
+    fn for_a_look(&self) -> Box<dyn Filter> {
+        self.filter.for_a_look()
+    }
+
     fn readings(&self) -> Readings {
         self.filter.readings()
     }

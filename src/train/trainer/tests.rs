@@ -138,7 +138,7 @@ fn trainer_of_share(
     let setup = Setup {
         seed: 3,
         counts: split.counts.clone(),
-        epoch_steps: 4,
+        epoch_steps: 2,
     };
     let method = crate::registry::build(METHODS, method).unwrap();
     let parts = Parts {
@@ -368,6 +368,11 @@ fn models_with_heads() -> Vec<toml::Table> {
             if let Some(value) = model.get_mut(key) {
                 *value = head.into();
             }
+        }
+        // So that a network that has learned nothing has candidates.
+        let detections = model.get_mut("detections");
+        if let Some(least) = detections.and_then(|table| table.get_mut("probability")) {
+            *least = 0.0.into();
         }
     }
     models

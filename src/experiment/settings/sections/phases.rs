@@ -101,7 +101,7 @@ impl Settings {
                     self.check_unlabelled(loader, check);
                 }
                 if let Some(loader) = &own.loader {
-                    self.check_pieces(loader, check);
+                    self.check_pieces(loader, phase.reads_unlabelled(), check);
                 }
                 if own.model.is_some() && !(phase.alone && phase.start == Start::Fresh) {
                     let message = "this phase goes on with the network of another, or the table reports it; allowed where a phase \

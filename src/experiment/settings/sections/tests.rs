@@ -75,6 +75,23 @@ fn a_batch_is_divided_where_every_replica_has_as_many_images_of_each_kind() {
         ["loader.replicas"],
         "a pool has no fixed numbers"
     );
+    // The teacher of a pool reads no unlabelled image, of which there are 4.
+    let phase = "labelled = 6\nreplicas = 3\nmixing = 'pairs'";
+    let mut own = offline();
+    let loader = Value::Table(phase.parse().expect("TOML"));
+    let teacher = [("loader".to_string(), loader)].into_iter().collect();
+    let phases = [("teacher".to_string(), Value::Table(teacher))];
+    own.insert("phase".into(), Value::Table(phases.into_iter().collect()));
+    assert_eq!(keys(&own), Vec::<String>::new());
+    let centermask = include_str!("../../../../recipes/bodies/centermask-scenes.toml");
+    let centermask: Table = centermask.parse().expect("TOML");
+    let mut other = supervised();
+    other["model"] = centermask["model"].clone();
+    assert!(keys(&with(other.clone(), "loader.micro-batch", 1)).is_empty());
+    assert_eq!(
+        keys(&with(other, "loader.replicas", 2)),
+        ["loader.replicas"]
+    );
 }
 
 #[test]

@@ -20,7 +20,10 @@ impl Labeller {
         picture: &Picture,
         progress: TrainingProgress,
     ) -> ImageSnapshot {
-        let mut own = self.clone();
+        let mut own = Self {
+            filter: self.filter.for_a_look(),
+            ..self.clone()
+        };
         let images = teacher.images(&[picture]);
         let Proposals {
             size,
