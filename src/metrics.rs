@@ -118,6 +118,64 @@ pub struct MatrixPlace {
     pub column: String,
 }
 
+/// The rule of a table whose rows get seeds until they are decided.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UntilDecided {
+    /// The number of seeds of the first look.
+    pub at_least: usize,
+    /// The largest number of seeds of a row.
+    pub at_most: usize,
+    /// The variance of the prior of the effect, in units of the deviation of the paired differences; above 0.
+    pub effect_scale: f64,
+    /// The largest difference that does not matter, in units of the metric; none if every difference matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negligible: Option<f64>,
+}
+
+/// The effect of the row on the metric, compared with another row. If a row without a module hurts, the
+/// module helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The Holm-adjusted p is below 0.05 and the difference is above 0.
+    Helps,
+    /// The Holm-adjusted p is below 0.05 and the difference is below 0.
+    Hurts,
+    /// The difference is too small to matter: the confidence sequence lies within ± `negligible`. Only a table of seeds
+    /// until decided has this verdict.
+    Same,
+    /// Everything else, including a single seed.
+    Inconclusive,
+    /// The two rows have the same numbers to the last digit, so nothing was compared. Only a table knows this:
+    /// the differences of one metric do not tell.
+    Identical,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Helps => "helps",
+            Self::Hurts => "hurts",
+            Self::Same => "same",
+            Self::Inconclusive => "inconclusive",
+            Self::Identical => "identical",
+        })
+    }
+}
+
+/// A decision on a row that gets seeds until it is decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowDecision {
+    /// The label of the row.
+    pub row: String,
+    /// The number of seeds at which it fell.
+    pub seeds: usize,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

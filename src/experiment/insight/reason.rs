@@ -197,6 +197,7 @@ impl Case<'_> {
 fn doubt(judged: &JudgedDifference) -> &'static str {
     match (judged.verdict, judged.difference.pairs) {
         (Verdict::Helps | Verdict::Hurts, _) => "",
+        (Verdict::Same, _) => "; too small to matter",
         (_, 1) => "; one seed, so it may be chance",
         _ => "; inconclusive, so it may be chance",
     }
@@ -275,6 +276,7 @@ mod tests {
                 p: None,
             },
             adjusted: None,
+            sequential: None,
             verdict,
         }
     }

@@ -216,6 +216,8 @@ fn mark(verdict: Verdict, x: &str, y: f64) -> String {
         Verdict::Helps => format!("M{x} {}l6 10h-12z", y(-6.0)),
         Verdict::Hurts => format!("M{x} {}l6 -10h-12z", y(6.0)),
         Verdict::Identical => format!("M{x} {}m-5 0h10v10h-10z", y(-5.0)),
+        // A diamond.
+        Verdict::Same => format!("M{x} {}l6 6-6 6-6-6z", y(-6.0)),
         Verdict::Inconclusive => format!("M{x} {}m-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0", y(0.0)),
     }
 }
@@ -309,6 +311,7 @@ mod tests {
             Verdict::Helps,
             Verdict::Hurts,
             Verdict::Identical,
+            Verdict::Same,
             Verdict::Inconclusive,
         ];
         let shapes = verdicts.map(|verdict| mark(verdict, "5", 10.0));

@@ -1,37 +1,8 @@
 //! The verdicts on the rows of a table, judged together.
 
-use super::Difference;
 use super::holm::holm;
-use std::fmt;
-
-/// The accepted probability of any false verdict in a table.
-const LEVEL: f64 = 0.05;
-
-/// The effect of the row on the metric, compared with another row. If a row without a module hurts, the
-/// module helps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The Holm-adjusted p is below 0.05 and the difference is above 0.
-    Helps,
-    /// The Holm-adjusted p is below 0.05 and the difference is below 0.
-    Hurts,
-    /// Everything else, including a single seed.
-    Inconclusive,
-    /// The two rows have the same numbers to the last digit, so nothing was compared. Only a table knows this:
-    /// [`judge`] sees the differences of one metric and never gives this verdict.
-    Identical,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Helps => "helps",
-            Self::Hurts => "hurts",
-            Self::Inconclusive => "inconclusive",
-            Self::Identical => "identical",
-        })
-    }
-}
+use super::{Difference, LEVEL};
+use crate::metrics::Verdict;
 
 /// A difference, judged together with the others of its table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,8 +11,21 @@ pub struct JudgedDifference {
     pub difference: Difference,
     /// Its p, adjusted by Holm over the differences of the table; none for a single pair.
     pub adjusted: Option<f64>,
+    /// What a table of seeds until decided goes by; none if the number of seeds was fixed beforehand.
+    pub sequential: Option<Sequential>,
     /// The verdict.
     pub verdict: Verdict,
+}
+
+/// The evidence of a difference that may be looked at after every seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sequential {
+    /// The e-value against no difference.
+    pub e: f64,
+    /// The bounds of the 95 % confidence sequence; none while it is the whole line.
+    pub sequence: Option<(f64, f64)>,
+    /// The p that is valid whenever one stops, adjusted by Holm over all compared rows of the table.
+    pub adjusted: f64,
 }
 
 /// Judges the differences of one table. The family of Holm's correction consists of the differences with a p,
@@ -61,6 +45,7 @@ pub fn judge(differences: &[Difference]) -> Vec<JudgedDifference> {
             JudgedDifference {
                 difference,
                 adjusted,
+                sequential: None,
                 verdict,
             }
         })
