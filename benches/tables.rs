@@ -86,6 +86,8 @@ fn folder(tables: usize, rows: usize, seeds: usize) -> TempDir {
             }),
             columns: Vec::new(),
             provenance: Vec::new(),
+            until: None,
+            decisions: Vec::new(),
             seeds: (0..seeds as u64).collect(),
             rows: (0..rows).map(&mut row).collect(),
         })

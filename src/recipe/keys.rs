@@ -4,6 +4,7 @@ use super::check;
 use super::error::Problem;
 use super::origin::{Location, Origin};
 use super::overlay::{Layer, Overlay};
+use super::seeds::Seeds;
 use toml::Value;
 
 /// The folder under `results/` that holds what is committed; no run writes there.
@@ -11,7 +12,9 @@ const PUBLISHED: &str = "published";
 
 /// The values of these keys; `sweeps` also holds the place that names each sweep.
 pub struct RecipeKeys {
-    pub seeds: Vec<u64>,
+    pub seeds: Seeds,
+    /// The place of `seeds`; none if nothing names them.
+    pub seeds_place: Option<Location>,
     pub sweeps: Vec<(String, Option<Location>)>,
     pub results: String,
 }
@@ -41,17 +44,6 @@ impl RecipeKeys {
                 message,
             });
         };
-        let seeds = match overlay.settings.get("seeds") {
-            None => vec![0],
-            Some(value) => seeds_of(value).unwrap_or_else(|| {
-                report(
-                    "seeds",
-                    "a list of different whole numbers from 0 on, like `[0, 1, 2]`",
-                    value,
-                );
-                vec![0]
-            }),
-        };
         let sweeps = match overlay.settings.get("sweeps") {
             None => Vec::new(),
             Some(value) => names_of(value).unwrap_or_else(|| {
@@ -79,8 +71,20 @@ impl RecipeKeys {
                 name.to_string()
             }
         };
+        let seeds = match overlay.settings.get("seeds").map(Seeds::read) {
+            None => Seeds::fixed(vec![0]),
+            Some(Ok(seeds)) => seeds,
+            Some(Err(message)) => {
+                problems.push(Problem {
+                    place: overlay.origin("seeds").map(Origin::value_place),
+                    message,
+                });
+                Seeds::fixed(vec![0])
+            }
+        };
         let place = overlay.origin("sweeps").map(Origin::value_place);
         Self {
+            seeds_place: overlay.origin("seeds").map(Origin::value_place),
             seeds,
             sweeps: sweeps
                 .into_iter()
@@ -89,15 +93,6 @@ impl RecipeKeys {
             results,
         }
     }
-}
-
-fn seeds_of(value: &Value) -> Option<Vec<u64>> {
-    let seeds: Vec<u64> = value
-        .as_array()?
-        .iter()
-        .map(|seed| seed.as_integer().and_then(|seed| u64::try_from(seed).ok()))
-        .collect::<Option<_>>()?;
-    (!seeds.is_empty() && are_distinct(&seeds)).then_some(seeds)
 }
 
 fn names_of(value: &Value) -> Option<Vec<String>> {

@@ -23,6 +23,7 @@ mod keys;
 mod lacking;
 mod listing;
 mod moved;
+mod narrowed;
 mod new_keys;
 mod origin;
 mod overlay;
@@ -32,6 +33,7 @@ mod phases;
 mod plan;
 mod schema;
 mod schema_writer;
+mod seeds;
 mod sources;
 mod suggest;
 mod sweep;
@@ -53,6 +55,7 @@ pub use phases::{PHASE, TABLES as PHASE_TABLES};
 pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
 pub use schema::{recipe_schema, sweep_schema};
 pub use schema_writer::{ComponentChoice, ComponentSlot};
+pub use seeds::SeedRange;
 pub use sources::Request;
 pub use suggest::{hint, nearest, similar};
 pub use written::{FileRole, Origins, SweepOrigins, Written, WrittenFile};
@@ -64,9 +67,11 @@ pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");
 pub(crate) const RECIPE_KEYS: [&str; 4] = ["extends", "results", "seeds", "sweeps"];
 
 /// The keys of a sweep file.
-const SWEEP_KEYS: [&str; 12] = [
+const SWEEP_KEYS: [&str; 14] = [
     "question",
     "reference",
+    "negligible",
+    "effect-scale",
     "paper",
     "columns",
     "set",

@@ -12,14 +12,18 @@ use super::new_keys::NewKeys;
 use super::origin::{Location, Origin};
 use super::overlay::{Layer, Overlay, value_at};
 use super::paths::{self, Places};
+use super::seeds::SeedRange;
 use super::sources::{Request, Sources};
 use super::sweep::{self, Reference, Row};
 use super::written::{Names, SweepOrigins, Written, mark_computed};
-use crate::metrics::{MatrixPlace, PaperColumn, RowGroup};
+use crate::metrics::{MatrixPlace, PaperColumn, RowDecision, RowGroup, UntilDecided};
 use crate::registry::{ComponentError, joined};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
+
+/// The variance of the prior of the effect if a sweep names none: effects of about one deviation of the differences.
+const EFFECT_SCALE: f64 = 1.0;
 
 /// The caller's knowledge of the components.
 #[derive(Clone, Copy)]
@@ -47,6 +51,9 @@ pub struct Plan {
     pub results: String,
     /// The seeds; each is a repetition of every variant.
     pub seeds: Vec<u64>,
+    /// How many of them a row has that gets seeds until it is decided; none if every row has all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<SeedRange>,
     /// The sweeps; each becomes one table.
     pub sweeps: Vec<SweepPlan>,
     /// The distinct trials.
@@ -73,6 +80,12 @@ pub struct SweepPlan {
     /// The titles of the columns of the matrix of its rows, in order; empty if they stand in the order of the rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
+    /// The rule of seeds until decided; none if the seeds are fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UntilDecided>,
+    /// The decisions of that rule that have fallen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<RowDecision>,
     /// The rows, in the order of the sweep's file.
     pub rows: Vec<RowPlan>,
 }
@@ -84,7 +97,8 @@ pub struct RowPlan {
     pub label: String,
     /// The number in the paper.
     pub paper: Option<f64>,
-    /// Indices into [`Plan::trials`], one per seed.
+    /// Indices into [`Plan::trials`], one per seed; with a rule of seeds until decided, of the seeds that the row
+    /// needs.
     pub trials: Vec<usize>,
     /// The group that the row is compared in; none if the table has one reference or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,12 +187,15 @@ impl Plan {
             hooks,
             names,
             written,
-            seeds: &keys.seeds,
+            seeds: &keys.seeds.seeds,
+            range: keys.seeds.range,
+            seeds_place: keys.seeds_place.clone(),
             recipe: Location::named(request.recipe.display().to_string()),
             problems,
             lacking: Lacking::default(),
             trials: Vec::new(),
             by_hash: BTreeMap::new(),
+            idle: Vec::new(),
             note: files.iter().chain(&typed).find_map(|l| l.note.clone()),
         };
         let sweeps = if sweeps.is_empty() {
@@ -193,6 +210,7 @@ impl Plan {
             recipe,
             trials,
             note,
+            idle,
             written,
             ..
         } = builder;
@@ -201,11 +219,12 @@ impl Plan {
             Ok(Self {
                 recipe: name,
                 results: keys.results,
-                seeds: keys.seeds,
+                seeds: keys.seeds.seeds,
+                range: keys.seeds.range,
                 sweeps,
                 trials,
                 written,
-                notes: foreign.into_iter().chain(note).collect(),
+                notes: foreign.into_iter().chain(note).chain(idle).collect(),
             })
         } else {
             Err(RecipeError::new(problems))
@@ -240,6 +259,9 @@ struct Builder<'a> {
     names: Names,
     written: Written,
     seeds: &'a [u64],
+    range: Option<SeedRange>,
+    /// The place of `seeds`; none if nothing names them.
+    seeds_place: Option<Location>,
     /// The place of errors that have no other place.
     recipe: Location,
     problems: Vec<Problem>,
@@ -248,6 +270,8 @@ struct Builder<'a> {
     by_hash: BTreeMap<String, usize>,
     /// The note of the first layer that has one.
     note: Option<String>,
+    /// Notes about keys of sweeps that do nothing.
+    idle: Vec<String>,
 }
 
 impl Builder<'_> {
@@ -263,12 +287,15 @@ impl Builder<'_> {
             group: None,
             place: None,
         }];
+        self.refuse_nothing_to_decide(None);
         SweepPlan {
             name: name.to_string(),
             question: format!("What does {name} reach?"),
             reference: None,
             paper: None,
             columns: Vec::new(),
+            until: None,
+            decisions: Vec::new(),
             rows,
         }
     }
@@ -289,6 +316,8 @@ impl Builder<'_> {
             reference: None,
             paper: None,
             columns: Vec::new(),
+            until: None,
+            decisions: Vec::new(),
             rows: Vec::new(),
         };
         match sweep::parse(file, &shared.overlay.settings) {
@@ -328,6 +357,27 @@ impl Builder<'_> {
                         }
                     }
                 }
+                if sweep.reference.is_none() {
+                    self.refuse_nothing_to_decide(Some(name));
+                }
+                let keys = [
+                    ("negligible", sweep.negligible),
+                    ("effect-scale", sweep.effect_scale),
+                ];
+                for (key, _) in keys.iter().filter(|(_, value)| value.is_some()) {
+                    if self.range.is_none() {
+                        self.idle.push(format!(
+                            "the key `{key}` of the sweep `{name}` does nothing, because the seeds are a fixed list; it \
+                             belongs to `seeds = {{ at-least = 3, at-most = 24, until = \"decided\" }}`"
+                        ));
+                    }
+                }
+                plan.until = self.range.map(|range| UntilDecided {
+                    at_least: range.at_least,
+                    at_most: range.at_most,
+                    effect_scale: sweep.effect_scale.unwrap_or(EFFECT_SCALE),
+                    negligible: sweep.negligible,
+                });
                 plan.question = sweep.question;
                 plan.paper = sweep.paper;
                 match sweep.reference {
@@ -354,6 +404,24 @@ impl Builder<'_> {
             }
         }
         plan
+    }
+
+    /// Refuses seeds until decided where no row is compared with another: in `sweep`, or in a recipe without sweeps.
+    fn refuse_nothing_to_decide(&mut self, sweep: Option<&str>) {
+        if self.range.is_none() {
+            return;
+        }
+        let why = match sweep {
+            Some(name) => format!("the sweep `{name}` has no `reference`"),
+            None => "the recipe has no sweep".to_string(),
+        };
+        self.problems.push(Problem {
+            place: self.seeds_place.clone(),
+            message: format!(
+                "`seeds.until`: rows are decided by their differences to a reference row, and {why}; allowed here: a list of \
+                 seeds, like `[0, 1, 2]`"
+            ),
+        });
     }
 
     /// Begins the origins of the sweep `name`: those that all its rows share.

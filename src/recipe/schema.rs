@@ -42,9 +42,22 @@ pub fn recipe_schema(
     for (earlier, today) in moved_tables() {
         properties.insert(earlier.into(), writer.deprecated(today));
     }
-    properties["seeds"]["items"]["minimum"] = 0.into();
-    properties["seeds"]["minItems"] = 1.into();
-    properties["seeds"]["uniqueItems"] = true.into();
+    let mut list = properties["seeds"].clone();
+    let about = list
+        .as_object_mut()
+        .and_then(|list| list.remove("description"));
+    list["items"]["minimum"] = 0.into();
+    list["minItems"] = 1.into();
+    list["uniqueItems"] = true.into();
+    let range = json!({
+        "type": "object", "required": ["at-least", "at-most", "until"], "additionalProperties": false,
+        "properties": {
+            "at-least": { "type": "integer", "minimum": 2, "description": "the number of seeds of the first look" },
+            "at-most": { "type": "integer", "minimum": 2, "maximum": 1000, "description": "the largest number of seeds of a row" },
+            "until": { "const": "decided", "description": "every row gets seeds until its difference to the reference row is decided" },
+        },
+    });
+    properties["seeds"] = json!({ "description": about, "anyOf": [list, range] });
     // A quoted key with dots is a path.
     let mut paths = Map::new();
     paths.insert(
@@ -129,6 +142,14 @@ pub fn sweep_schema(
         "properties": {
             "question": { "type": "string", "description": "the question that the table answers" },
             "reference": { "type": ["string", "object"], "description": "label of the row that the differences are computed against, or, in a table with groups, the settings of the row of each group" },
+            "negligible": {
+                "type": "number", "exclusiveMinimum": 0,
+                "description": "largest difference that does not matter, in points of the metric, for the verdict `same`; with seeds until decided",
+            },
+            "effect-scale": {
+                "type": "number", "exclusiveMinimum": 0,
+                "description": "variance of the prior of the effect, in deviations of the paired differences; with seeds until decided; 1 if left out",
+            },
             "paper": {
                 "type": "object", "description": "place of the published numbers in the paper", "additionalProperties": false,
                 "properties": { "table": { "type": ["integer", "string"] }, "column": { "type": "string" } },

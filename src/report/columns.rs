@@ -26,6 +26,12 @@ pub enum Kind {
     P,
     /// The same, adjusted by Holm.
     Holm,
+    /// The confidence sequence of the difference, which holds at any number of seeds.
+    Sequence,
+    /// The e-value of the difference.
+    E,
+    /// The p of the e-value, adjusted by Holm.
+    AnyTime,
     /// The verdict.
     Verdict,
     /// The number in the paper.
@@ -48,6 +54,9 @@ impl Kind {
             Self::Bootstrap => "bootstrap",
             Self::P => "p",
             Self::Holm => "p-holm",
+            Self::Sequence => "sequence",
+            Self::E => "e",
+            Self::AnyTime => "p-any-time",
             Self::Verdict => "verdict",
             Self::Paper => "paper",
             Self::PaperDifference => "paper-difference",
@@ -60,6 +69,8 @@ impl Kind {
         match self {
             Self::Label => "variant",
             Self::Holm => "p (Holm)",
+            Self::E => "E",
+            Self::AnyTime => "p (any time)",
             Self::PaperDifference => "its difference",
             other => other.name(),
         }
@@ -69,7 +80,12 @@ impl Kind {
     pub fn is_number(&self) -> bool {
         !matches!(
             self,
-            Self::Label | Self::Difference | Self::Bootstrap | Self::Verdict | Self::Status
+            Self::Label
+                | Self::Difference
+                | Self::Bootstrap
+                | Self::Sequence
+                | Self::Verdict
+                | Self::Status
         )
     }
 }
@@ -129,19 +145,26 @@ pub fn known(table: &Table) -> Vec<Kind> {
             more.push(kind);
         }
     }
-    let rest = [
+    let tested = [
         Kind::Deviation,
         Kind::Difference,
         Kind::Bootstrap,
         Kind::P,
         Kind::Holm,
+    ];
+    let any_time = [Kind::Sequence, Kind::E, Kind::AnyTime];
+    let any_time = any_time
+        .into_iter()
+        .filter(|_| table.header.until.is_some());
+    let last = [
         Kind::Verdict,
         Kind::Paper,
         Kind::PaperDifference,
         Kind::Status,
     ];
     let first = [Kind::Label, Kind::Seeds].into_iter();
-    first.chain(metrics).chain(more).chain(rest).collect()
+    let metrics = first.chain(metrics).chain(more);
+    metrics.chain(tested).chain(any_time).chain(last).collect()
 }
 
 /// The names of all columns that one of `tables` can show.
@@ -195,7 +218,8 @@ pub fn shown(table: &Table, look: &Look) -> Vec<Shown> {
         false => [Kind::Label, Kind::Seeds]
             .into_iter()
             .chain(metrics)
-            .chain([Kind::Difference, Kind::Bootstrap, Kind::Holm, Kind::Verdict])
+            .chain([Kind::Difference, Kind::Bootstrap, Kind::Holm])
+            .chain([Kind::Sequence, Kind::E, Kind::Verdict])
             .chain([Kind::Paper, Kind::PaperDifference, Kind::Status])
             .collect(),
     };
@@ -229,6 +253,7 @@ fn says(column: &Shown) -> bool {
 
 fn content(table: &Table, row: &TableRow, kind: &Kind, look: &Look) -> Content {
     let found = row.judged.map(|judged| judged.difference);
+    let sequential = row.judged.and_then(|judged| judged.sequential);
     match kind {
         Kind::Label => Content::Text(row.label.clone()),
         Kind::Seeds => Content::Count(row.seeds),
@@ -246,6 +271,9 @@ fn content(table: &Table, row: &TableRow, kind: &Kind, look: &Look) -> Content {
         Kind::Bootstrap => Content::Interval(found.and_then(|found| found.bootstrap)),
         Kind::P => Content::P(found.and_then(|found| found.p)),
         Kind::Holm => Content::P(row.judged.and_then(|judged| judged.adjusted)),
+        Kind::Sequence => Content::Interval(sequential.and_then(|one| one.sequence)),
+        Kind::E => Content::Number(sequential.map(|one| one.e)),
+        Kind::AnyTime => Content::P(sequential.map(|one| one.adjusted)),
         Kind::Verdict => Content::Verdict(row.judged.map(|judged| judged.verdict)),
         Kind::Paper => Content::Number(row.paper),
         Kind::PaperDifference => {
@@ -278,16 +306,25 @@ pub fn order(table: &Table) -> Vec<String> {
     let others = metrics
         .filter(|name| **name != table.metric)
         .map(String::as_str);
-    let (first, then) = (["status", "bootstrap"], ["paper-difference", "paper"]);
+    let first = ["status", "bootstrap"];
+    // Verdicts of seeds until decided are not of these.
+    let fixed = ["p-holm"]
+        .into_iter()
+        .filter(|_| table.header.until.is_some());
+    let then = ["paper-difference", "paper"];
     let last = [
         "p",
         "p-holm",
+        "p-any-time",
+        "e",
+        "sequence",
         "seeds",
         "difference",
         &table.metric,
         "verdict",
         "status",
     ];
-    let all = first.into_iter().chain(then).chain(others).chain(last);
+    let first = first.into_iter().chain(fixed);
+    let all = first.chain(then).chain(others).chain(last);
     all.map(str::to_string).collect()
 }

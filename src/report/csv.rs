@@ -41,6 +41,20 @@ const COLUMNS: [&str; 25] = [
 /// The columns of tables whose groups of rows have a reference each.
 const GROUPS: [&str; 2] = ["group", "reference"];
 
+/// The columns of tables of seeds until decided: the e-value, the bounds of the confidence sequence, and the p that is
+/// valid at any time, adjusted by Holm.
+const ANY_TIME: [&str; 4] = ["e", "sequence_low", "sequence_high", "p_any_time"];
+
+/// The cells of [`ANY_TIME`], numbers with `digits` decimals.
+fn any_time_cells(row: &TableRow, digits: usize) -> [String; 4] {
+    let found = row.judged.and_then(|judged| judged.sequential);
+    let sequence = found.and_then(|found| found.sequence);
+    let bounds = [sequence.map(|(low, _)| low), sequence.map(|(_, high)| high)];
+    let [low, high] = bounds.map(|bound| rounded(bound, digits));
+    let e = rounded(found.map(|found| found.e), digits);
+    [e, low, high, p(found.map(|found| found.adjusted))]
+}
+
 /// The cells of [`GROUPS`].
 fn group_cells(row: &TableRow) -> [String; 2] {
     let group = row.group.clone().unwrap_or_default();
@@ -60,12 +74,14 @@ pub fn render(tables: &[Table], look: &Look) -> Result<String> {
     }
     let more = other_metrics(tables);
     let groups = tables.iter().any(Table::has_groups);
+    let any_time = tables.iter().any(|table| table.header.until.is_some());
     let mut writer = csv::Writer::from_writer(Vec::new());
     let usual = COLUMNS.map(|name| name.replace('*', metric));
     let named = more
         .iter()
         .copied()
-        .chain(GROUPS.into_iter().filter(|_| groups));
+        .chain(GROUPS.into_iter().filter(|_| groups))
+        .chain(ANY_TIME.into_iter().filter(|_| any_time));
     writer.write_record(usual.iter().map(String::as_str).chain(named))?;
     for table in tables {
         for row in &table.rows {
@@ -73,7 +89,9 @@ pub fn render(tables: &[Table], look: &Look) -> Result<String> {
             let more = more.map(|metric| rounded(row.mean.get(metric), look.decimals()));
             let cells = cells(table, row, look.decimals());
             let group = group_cells(row).into_iter().filter(|_| groups);
-            writer.write_record(cells.into_iter().chain(more).chain(group))?;
+            let evidence = any_time_cells(row, look.decimals());
+            let evidence = evidence.into_iter().filter(|_| any_time);
+            writer.write_record(cells.into_iter().chain(more).chain(group).chain(evidence))?;
         }
     }
     text(writer)

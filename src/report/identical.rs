@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 pub const IDENTICAL: &str = "identical: the setting never acted";
 
 /// Returns true if two finished trials have the same numbers, and these say that the trainings were the same.
-fn same(one: &Record, other: &Record) -> bool {
+pub(super) fn same(one: &Record, other: &Record) -> bool {
     let models = |record: &Record| {
         let Record {
             metrics,

@@ -3,10 +3,13 @@
 //!
 //! Several recipes may share a folder: a run replaces the tables with the same names and keeps the others.
 
+use super::metric::names;
 use super::record::Record;
-use super::table::{Header, RowRecords, Table};
+use super::rounds::Rounds;
+use super::statistics::Paired;
+use super::table::{Header, RowRecords, Table, differences};
 use crate::atomic::write_atomically;
-use crate::metrics::{MatrixPlace, PaperColumn, RowGroup};
+use crate::metrics::{MatrixPlace, PaperColumn, RowDecision, RowGroup, UntilDecided};
 use crate::screen::counted;
 use anyhow::{Context, Result};
 use serde::de::IgnoredAny;
@@ -41,8 +44,14 @@ pub struct TableLayout {
     pub columns: Vec<String>,
     /// Lines about the run: commit, seeds, machine.
     pub provenance: Vec<String>,
-    /// The seeds, the same for every row.
+    /// The seeds, the same for every row. With `until`, those that a row may get; it has the first of them.
     pub seeds: Vec<u64>,
+    /// The rule of seeds until decided; none if their number is fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UntilDecided>,
+    /// The decisions of that rule that have fallen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<RowDecision>,
     /// The rows, in the order of the sweep.
     pub rows: Vec<RowLayout>,
 }
@@ -55,7 +64,8 @@ pub struct RowLayout {
     pub label: String,
     /// The number in the paper.
     pub paper: Option<f64>,
-    /// The hashes of its trials, one per seed. Rows may share trials.
+    /// The hashes of its trials, one per seed; with a rule of seeds until decided, of the seeds that it needs so far.
+    /// Rows may share trials.
     pub trials: Vec<String>,
     /// The group that the row is compared in; none if the table has one reference or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +88,10 @@ struct Unchecked {
     columns: Vec<String>,
     provenance: Vec<String>,
     seeds: Vec<u64>,
+    #[serde(default)]
+    until: Option<UntilDecided>,
+    #[serde(default)]
+    decisions: Vec<RowDecision>,
     rows: Vec<RowLayout>,
 }
 
@@ -97,7 +111,11 @@ impl TryFrom<Unchecked> for TableLayout {
             if !labels.insert(label) {
                 return Err(format!("table `{name}`: the row `{label}` appears twice"));
             }
-            if trials.len() != read.seeds.len() {
+            let fits = match read.until {
+                Some(_) => trials.len() <= read.seeds.len(),
+                None => trials.len() == read.seeds.len(),
+            };
+            if !fits {
                 return Err(format!(
                     "table `{name}`, row `{label}`: {} for {}",
                     counted(trials.len(), "trial"),
@@ -132,6 +150,8 @@ impl TryFrom<Unchecked> for TableLayout {
             columns: read.columns,
             provenance: read.provenance,
             seeds: read.seeds,
+            until: read.until,
+            decisions: read.decisions,
             rows: read.rows,
         })
     }
@@ -159,26 +179,61 @@ impl TableLayout {
         record: impl Fn(&str) -> Option<&'a Record>,
         metric: Option<&str>,
     ) -> Table {
-        let header = Header {
+        Table::new(self.header(), &self.row_records(record), metric)
+    }
+
+    /// How the rows stand by the rule of seeds until decided; none if the number of seeds is fixed. `record` finds a
+    /// trial's record by its hash.
+    pub fn rounds<'a>(&'a self, record: impl Fn(&str) -> Option<&'a Record>) -> Option<Rounds> {
+        let rows = self.row_records(record);
+        let rule = self.until.as_ref()?;
+        Some(Rounds::new(rule, &self.header(), &rows, &self.references()))
+    }
+
+    /// The metric of the differences, and the differences of each row to its reference over the seeds that both have
+    /// finished; none of a row without any. `record` finds a trial's record by its hash.
+    pub fn paired<'a>(
+        &'a self,
+        record: impl Fn(&str) -> Option<&'a Record>,
+    ) -> (String, Vec<Option<Paired>>) {
+        let rows = self.row_records(record);
+        let records = rows.iter().flat_map(|row| row.records.iter().flatten());
+        let metric = names(records.copied()).swap_remove(0);
+        let references = self.references().into_iter();
+        let paired = rows.iter().zip(references).map(|(row, other)| {
+            let other = other.map(|other| &rows[other]);
+            Paired::of(&differences(row, other, &metric))
+        });
+        let paired = paired.collect();
+        (metric, paired)
+    }
+
+    fn header(&self) -> Header {
+        Header {
             name: self.name.clone(),
             question: self.question.clone(),
             reference: self.reference.clone(),
             paper: self.paper.clone(),
             columns: self.columns.clone(),
             provenance: self.provenance.clone(),
+            until: self.until,
+            decisions: self.decisions.clone(),
+        }
+    }
+
+    /// The records of every row.
+    fn row_records<'a>(
+        &'a self,
+        record: impl Fn(&str) -> Option<&'a Record>,
+    ) -> Vec<RowRecords<'a>> {
+        let row = |row: &'a RowLayout| RowRecords {
+            label: &row.label,
+            paper: row.paper,
+            group: row.group.as_ref(),
+            place: row.place.as_ref(),
+            records: row.trials.iter().map(|hash| record(hash)).collect(),
         };
-        let rows: Vec<RowRecords> = self
-            .rows
-            .iter()
-            .map(|row| RowRecords {
-                label: &row.label,
-                paper: row.paper,
-                group: row.group.as_ref(),
-                place: row.place.as_ref(),
-                records: row.trials.iter().map(|hash| record(hash)).collect(),
-            })
-            .collect();
-        Table::new(header, &rows, metric)
+        self.rows.iter().map(row).collect()
     }
 }
 
@@ -281,6 +336,8 @@ mod tests {
             columns: vec![],
             provenance: vec![],
             seeds: vec![0, 1],
+            until: None,
+            decisions: vec![],
             rows: vec![RowLayout {
                 label: "a".into(),
                 paper: Some(21.8),

@@ -6,6 +6,7 @@ use super::look::Look;
 use super::metric::USUAL;
 use super::statistics::{DRAWN, EXACT_UP_TO};
 use super::table::{Table, TableRow};
+use crate::metrics::UntilDecided;
 use crate::screen::counted;
 
 /// Explains differences, their intervals and their verdicts. `to` is the row that they are computed against,
@@ -27,6 +28,59 @@ pub fn differences(metric: &str, to: &str) -> Vec<String> {
              `hurts` (p (Holm) < 0.05 and difference < 0), else `inconclusive`."
         ),
     ]
+}
+
+/// The rule of seeds until decided, in a sentence.
+pub fn rule(rule: &UntilDecided) -> String {
+    let same = rule.negligible.map_or(String::new(), |most| {
+        format!(" or its sequence lies within ±{most} (`same`)")
+    });
+    format!(
+        "Seeds until decided: every row got at least {} and at most {} seeds, and no more once E, adjusted by Holm, reached \
+         20{same}. One may look after every seed: the probability of any false `helps` or `hurts` in the table is at most 5 %.",
+        rule.at_least, rule.at_most
+    )
+}
+
+/// Explains the columns of differences and verdicts of a table with seeds until decided, by the names of the columns.
+fn until_decided(metric: &str, to: &str, until: &UntilDecided) -> Vec<(&'static str, String)> {
+    let titles = ["difference", "bootstrap", "p-holm"];
+    let explained = titles.into_iter().zip(differences(metric, to));
+    // The test of a fixed number of seeds does not hold for one who looks after every seed.
+    let mut lines: Vec<(&str, String)> = explained
+        .map(|(title, line)| match title {
+            "p-holm" => (title, format!("{line} It holds for a number of seeds that was fixed beforehand, and decides nothing here.")),
+            _ => (title, line),
+        })
+        .collect();
+    let same = until.negligible.map_or(String::new(), |most| {
+        format!(" `same`: the sequence lies within ±{most}, judged for each row alone;")
+    });
+    lines.extend([
+        (
+            "sequence",
+            "`sequence`: the 95 % confidence sequence of the difference, which holds whenever one stops.".to_string(),
+        ),
+        (
+            "e",
+            format!(
+                "`E`: the evidence against no difference (e-value of the paired t test, effect scale {}).",
+                until.effect_scale
+            ),
+        ),
+        (
+            "p-any-time",
+            "`p (any time)`: 1 / E, at most 1, adjusted by Holm over all compared rows of this table.".to_string(),
+        ),
+        (
+            "verdict",
+            format!(
+                "`verdict`: what the row itself does to the {metric} against {to}: `helps` or `hurts` if 1 / E, adjusted by Holm \
+                 over all compared rows, is at most 0.05;{same} else `inconclusive`."
+            ),
+        ),
+    ]);
+    lines
 }
 
 /// Explains the verdict on identical rows. `to` is the row that they are compared with, like "`PL-DC`".
@@ -124,23 +178,38 @@ fn meanings(table: &Table, to: Option<&str>, look: &Look) -> Vec<String> {
         return lines;
     };
     let identical = identical::any(table.rows.iter().map(|row| row.judged.as_ref()));
+    let until = table.header.until.as_ref();
     if look.compact {
+        let star = match until {
+            Some(_) => "`*`: decided (1 / E, adjusted by Holm, at most 0.05)",
+            None => "`*`: p < 0.05 (paired t test, adjusted by Holm)",
+        };
         lines.push(format!(
-            "`difference`: mean paired difference of the {metric} per seed to {to}; `*`: p < 0.05 (paired t test, adjusted by Holm)."
+            "`difference`: mean paired difference of the {metric} per seed to {to}; {star}."
         ));
+        lines.extend(until.map(rule));
         lines.extend(identical.then(|| identical_rows(to)));
         return lines;
     }
-    let explained = differences(metric, to).into_iter();
+    let titles = ["difference", "bootstrap", "p-holm", "verdict"];
+    let explained: Vec<(&str, String)> = match until {
+        Some(until) => until_decided(metric, to, until),
+        None => titles.into_iter().zip(differences(metric, to)).collect(),
+    };
+    lines.extend(until.map(rule));
     match look.columns.is_empty() {
         true => {
-            lines.extend(explained);
+            // A column that the user has to name is explained where it stands.
+            let usual = explained
+                .into_iter()
+                .filter(|(title, _)| *title != "p-any-time");
+            lines.extend(usual.map(|(_, line)| line));
             lines.extend(identical.then(|| identical_rows(to)));
         }
         false => {
-            let titles = ["difference", "bootstrap", "p-holm", "verdict"];
-            let pairs = titles.into_iter().zip(explained);
-            let wanted = pairs.filter(|(title, _)| named.contains(title));
+            let wanted = explained
+                .into_iter()
+                .filter(|(title, _)| named.contains(title));
             lines.extend(wanted.map(|(_, line)| line));
             let told = identical && named.contains(&"verdict");
             lines.extend(told.then(|| identical_rows(to)));

@@ -4,13 +4,14 @@
 use super::identical;
 use super::metric::{USUAL, finished, names, reached};
 use super::record::Record;
+use super::rounds::Rounds;
 use super::split;
 use super::statistics::{
-    Bootstrap, Difference, JudgedDifference, Kendall, judge, kendall, mean, paired_difference,
-    sample_deviation,
+    Bootstrap, Difference, JudgedDifference, Kendall, LEVEL, Paired, Sequential, State, Verdict,
+    holm, judge, kendall, mean, paired_difference, sample_deviation,
 };
 use super::values::TrialValues;
-use crate::metrics::{MatrixPlace, Metrics, PaperColumn, RowGroup};
+use crate::metrics::{MatrixPlace, Metrics, PaperColumn, RowDecision, RowGroup, UntilDecided};
 use std::ops::Range;
 
 /// The parts of a table besides its rows.
@@ -28,6 +29,10 @@ pub struct Header {
     pub columns: Vec<String>,
     /// Lines about the run: commit, seeds, machine. Only formats with room for them write them.
     pub provenance: Vec<String>,
+    /// The rule of seeds until decided; none if their number is fixed.
+    pub until: Option<UntilDecided>,
+    /// The decisions of that rule that have fallen in earlier runs.
+    pub decisions: Vec<RowDecision>,
 }
 
 impl Header {
@@ -63,6 +68,8 @@ pub struct Table {
     pub metric: String,
     /// The metrics that have a column; at least one.
     pub metrics: Vec<String>,
+    /// How the rows stand by the rule of seeds until decided; none if the number of seeds is fixed.
+    pub rounds: Option<Rounds>,
     /// The rows, in the order of the sweep until they are sorted.
     pub rows: Vec<TableRow>,
     /// The agreement between the order of its means and that of the paper's numbers.
@@ -105,7 +112,8 @@ pub struct TableRow {
     pub paper: Option<f64>,
     /// The number in the paper minus that of the reference row.
     pub paper_delta: Option<f64>,
-    /// `ok`, `failed: <reason>` or `pending (<finished>/<seeds>)`.
+    /// `ok`, `failed: <reason>` or `pending (<finished>/<seeds>)`; with seeds until decided also `open (<finished> of
+    /// at most <seeds>)`.
     pub status: String,
 }
 
@@ -140,9 +148,17 @@ impl Table {
         let reference = |row: &RowRecords| {
             let own = row.group.map(|group| &group.reference);
             let label = own.or(header.reference.as_ref())?;
-            rows.iter().find(|row| row.label == label)
+            rows.iter().position(|row| row.label == label)
         };
-        let references: Vec<Option<&RowRecords>> = rows.iter().map(reference).collect();
+        let places: Vec<Option<usize>> = rows.iter().map(reference).collect();
+        let rule = header.until;
+        let rounds = rule.map(|rule| Rounds::new(&rule, &header, rows, &places));
+        let read = rounds.as_ref().map(|rounds| rounds.read(&places));
+        let read = read.map(|read| rows.iter().zip(read).map(|(row, most)| row.first(most)));
+        let read: Option<Vec<RowRecords>> = read.map(Iterator::collect);
+        let rows = read.as_deref().unwrap_or(rows);
+        let references: Vec<Option<&RowRecords>> =
+            places.iter().map(|place| Some(&rows[(*place)?])).collect();
         let metrics = names(
             rows.iter()
                 .flat_map(|row| row.records.iter().flatten().copied()),
@@ -170,6 +186,7 @@ impl Table {
             header,
             metric: metric.to_string(),
             metrics: metrics.clone(),
+            rounds,
             rows: found,
             agreement: kendall(&columns),
             findings: findings(rows),
@@ -178,8 +195,58 @@ impl Table {
             trials: Vec::new(),
         };
         table.judge();
+        if let Some(rule) = rule {
+            table.judge_until_decided(&rule, rows, &references);
+        }
         table.mark_identical(rows, &references);
         table
+    }
+
+    /// Gives the rows the evidence and the verdicts of seeds until decided. A verdict by the metric that decides falls
+    /// at the end of a round and stands; those by others are of the same seeds.
+    fn judge_until_decided(
+        &mut self,
+        rule: &UntilDecided,
+        rows: &[RowRecords],
+        references: &[Option<&RowRecords>],
+    ) {
+        let Some(rounds) = &self.rounds else {
+            return;
+        };
+        let decides = rounds.metric == self.metric;
+        let compared: Vec<(usize, Option<Paired>)> = (0..rows.len())
+            .filter(|row| rounds.standings[*row].is_some())
+            .map(|row| {
+                (
+                    row,
+                    Paired::of(&differences(&rows[row], references[row], &self.metric)),
+                )
+            })
+            .collect();
+        let p: Vec<f64> = compared.iter().map(|(_, one)| rule.p(*one)).collect();
+        for ((row, paired), adjusted) in compared.into_iter().zip(holm(&p)) {
+            let (state, finished) = (
+                rounds.standings[row].map(|one| one.state),
+                self.rows[row].seeds,
+            );
+            let row = &mut self.rows[row];
+            if state == Some(State::Open) && !row.status.starts_with("failed") {
+                row.status = format!("open ({finished} of at most {})", rule.at_most);
+            }
+            let Some((judged, paired)) = row.judged.as_mut().zip(paired) else {
+                continue;
+            };
+            judged.sequential = Some(Sequential {
+                e: paired.e_value(0.0, rule.effect_scale),
+                sequence: paired.sequence(rule.effect_scale, LEVEL),
+                adjusted,
+            });
+            judged.verdict = match state {
+                Some(State::Decided(verdict)) if decides => verdict,
+                _ if decides => Verdict::Inconclusive,
+                _ => rule.verdict(&paired, adjusted),
+            };
+        }
     }
 
     /// Marks the rows whose trainings were those of their references.
@@ -286,14 +353,7 @@ impl TableRow {
         let values = |metric: &str| -> Vec<f64> {
             finished.iter().filter_map(|one| one.get(metric)).collect()
         };
-        let differences = |metric: &str| -> Vec<f64> {
-            let reached = |record: Option<&Record>| reached(record?, metric);
-            let others = reference.map_or(&[][..], |reference| &reference.records);
-            let pairs = row.records.iter().zip(others);
-            pairs
-                .filter_map(|(x, y)| Some(reached(*x)? - reached(*y)?))
-                .collect()
-        };
+        let differences = |metric: &str| differences(row, reference, metric);
         let each = |value: &dyn Fn(&str) -> Option<f64>| -> Metrics {
             let named = metrics.iter().map(|name| (name.as_str(), value(name)));
             named.collect()
@@ -315,6 +375,31 @@ impl TableRow {
             status: status(&row.records, finished.len()),
         }
     }
+}
+
+impl RowRecords<'_> {
+    /// The row with the records of its first `most` seeds.
+    fn first(&self, most: usize) -> Self {
+        let most = most.min(self.records.len());
+        Self {
+            records: self.records[..most].to_vec(),
+            ..self.clone()
+        }
+    }
+}
+
+/// The differences of `row` to its reference in `metric`, over the seeds that both finished, in their order.
+pub(super) fn differences(
+    row: &RowRecords,
+    reference: Option<&RowRecords>,
+    metric: &str,
+) -> Vec<f64> {
+    let reached = |record: Option<&Record>| reached(record?, metric);
+    let others = reference.map_or(&[][..], |reference| &reference.records);
+    let pairs = row.records.iter().zip(others);
+    pairs
+        .filter_map(|(x, y)| Some(reached(*x)? - reached(*y)?))
+        .collect()
 }
 
 /// The oddities that the records of `rows` tell, each once.

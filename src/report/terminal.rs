@@ -146,7 +146,7 @@ pub(super) fn tone(text: &str) -> Tone {
     match text.split([' ', ':']).next() {
         Some("helps") => Tone::Good,
         Some("hurts" | "failed") => Tone::Bad,
-        Some("inconclusive" | "identical" | "pending") => Tone::Quiet,
+        Some("inconclusive" | "identical" | "same" | "pending" | "open") => Tone::Quiet,
         _ => Tone::Plain,
     }
 }

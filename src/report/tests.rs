@@ -82,6 +82,8 @@ fn folder() -> (TableLayout, Vec<Record>) {
         }),
         columns: Vec::new(),
         provenance: vec!["commit abc".into(), "seeds 0, 1, 2".into()],
+        until: None,
+        decisions: Vec::new(),
         seeds: vec![0, 1, 2],
         rows,
     };

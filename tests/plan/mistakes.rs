@@ -111,10 +111,10 @@ fn a_mistake_in_a_sweep_is_reported_in_the_sweep_and_with_those_of_the_recipe() 
     ]);
     let found = house.refusal(&[], TEXT_ONLY);
     for line in [
-        "recipes/mine.toml:4:9: `seeds`: expected a list of different whole numbers from 0 on, like `[0, 1, 2]`, found the list [0, 0]",
+        "recipes/mine.toml:4:9: `seeds`: expected a list of different whole numbers from 0 on, like `[0, 1, 2]`, or `{ at-least = 3, at-most = 24, until = \"decided\" }`, found the list [0, 0]",
         "recipes/mine.toml:3:11: `results`: expected the name of a folder under results/, found the string \"a/b\"",
         "recipes/mine.toml:2:10: cannot read the sweep `sweeps/nodules.toml`: no such file; did you mean `modules.toml`?",
-        "sweeps/s.toml:3:1: unknown key `colour`; known: `question`, `reference`, `paper`, `columns`, `set`, `each`, `walk`, `grid`, `zip`, `leave-one-out`, `add-one-in`, `cumulative`",
+        "sweeps/s.toml:3:1: unknown key `colour`; known: `question`, `reference`, `negligible`, `effect-scale`, `paper`, `columns`, `set`, `each`, `walk`, `grid`, `zip`, `leave-one-out`, `add-one-in`, `cumulative`",
         "sweeps/s.toml:7:9: the label `PL-DC` appears twice",
         "sweeps/s.toml:8:1: this variant has no `label`",
         "sweeps/s.toml:12:16: `zip`: the lists have different lengths: `train.rate` 1, `train.steps` 2",

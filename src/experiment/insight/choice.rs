@@ -247,6 +247,8 @@ fn table_of(plan: &FrozenPlan) -> TableLayout {
         paper: None,
         columns: Vec::new(),
         provenance: Vec::new(),
+        until: None,
+        decisions: Vec::new(),
         rows: labels.into_iter().map(row).collect(),
         seeds,
     }
@@ -289,6 +291,8 @@ mod tests {
             paper: None,
             columns: vec![],
             provenance: vec![],
+            until: None,
+            decisions: Vec::new(),
             seeds: vec![0, 1],
             rows: rows.iter().map(row).collect(),
         }

@@ -106,6 +106,8 @@ pub fn common(results: &Results, row: Row, chosen: &[(u64, &str)]) -> Result<Vec
 /// The table with the trials of one seed.
 pub fn of_seed(table: &TableLayout, seed: u64) -> TableLayout {
     let mut table = table.clone();
+    // The rule of seeds until decided asks for all seeds.
+    (table.until, table.decisions) = (None, Vec::new());
     for row in &mut table.rows {
         let mut seeds = table.seeds.iter();
         row.trials.retain(|_| seeds.next() == Some(&seed));

@@ -252,6 +252,12 @@ impl<'a> Results<'a> {
         self.ended[index]
     }
 
+    /// Returns true if the trial `index` has ended with a failure.
+    pub fn has_failed(&self, index: usize) -> bool {
+        self.ended_record(index)
+            .is_some_and(|record| record.failure().is_some())
+    }
+
     /// The first metric of the trial `index`, by its name and in percent, if the trial succeeded.
     pub fn reached(&self, index: usize) -> Option<(&str, f64)> {
         let metrics = self.ended_record(index)?.metrics.as_ref()?;
@@ -271,6 +277,8 @@ pub fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
         columns: sweep.columns.clone(),
         provenance: provenance.to_vec(),
         seeds: plan.seeds.clone(),
+        until: sweep.until,
+        decisions: sweep.decisions.clone(),
         rows: sweep
             .rows
             .iter()

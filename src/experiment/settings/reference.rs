@@ -92,7 +92,8 @@ impl Page {
         let keys = [
             (
                 "seeds",
-                "One trial for every variant and seed. A list of different whole numbers, 0 or more.",
+                "One trial for every variant and seed. A list of different whole numbers, 0 or more, or `{ at-least = 3, at-most = 24, \
+                 until = \"decided\" }`: every row gets seeds until its difference to the reference row is decided.",
                 "[0]",
             ),
             (

@@ -4,7 +4,7 @@
 use super::program::commit_text;
 use super::system::SystemInfo;
 use crate::atomic::write_atomically;
-use crate::recipe::Plan;
+use crate::recipe::{Plan, SeedRange};
 use crate::screen::counted;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub struct Provenance {
     pub set: Vec<String>,
     /// The seeds of every variant.
     pub seeds: Vec<u64>,
+    /// How many of them a variant has that gets seeds until it is decided; none if every variant has all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<SeedRange>,
     /// The program, the commit of the recipe's folder, and the machine.
     #[serde(flatten)]
     pub system: SystemInfo,
@@ -50,6 +53,7 @@ impl Provenance {
             recipe: plan.recipe.clone(),
             set: set.to_vec(),
             seeds: plan.seeds.clone(),
+            range: plan.range,
             system: SystemInfo::new(Some(recipe)),
         }
     }
@@ -75,7 +79,13 @@ impl Provenance {
         let mut lines = vec![
             format!("Program: {version}, commit {}", program.text()),
             format!("Recipe: {recipe}"),
-            format!("Seed{plural}: {}", seeds.join(", ")),
+            match self.range {
+                Some(range) => format!(
+                    "Seeds: from 0 on until decided, {} to {} for each row",
+                    range.at_least, range.at_most
+                ),
+                None => format!("Seed{plural}: {}", seeds.join(", ")),
+            },
             format!("Machine: {cpu}, {cores} cores, {os}"),
         ];
         if !self.set.is_empty() {
@@ -166,6 +176,7 @@ mod tests {
             recipe: "ablation".into(),
             set: vec!["seeds=[0, 1]".into()],
             seeds: vec![0, 1],
+            range: None,
             system: SystemInfo {
                 version: "0.1.0".into(),
                 program: Program {
@@ -214,6 +225,8 @@ mod tests {
             reference: None,
             paper: None,
             columns: Vec::new(),
+            until: None,
+            decisions: Vec::new(),
             rows: vec![row],
         };
         let plan = Plan {
@@ -222,6 +235,7 @@ mod tests {
             recipe: "ablation".into(),
             results: "ablation".into(),
             seeds: vec![0, 1],
+            range: None,
             sweeps: vec![sweep],
             trials: Vec::new(),
         };

@@ -90,6 +90,7 @@ mod tests {
             recipe: "a".into(),
             results: "a".into(),
             seeds: vec![0],
+            range: None,
             sweeps: Vec::new(),
             trials: Vec::new(),
             written: Written {

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `question` | the question that the table answers |
 //! | `reference` | label of the row that the differences are computed against, or a condition for one of each group ([`groups`]) |
+//! | `negligible` | the largest difference that does not matter, in points of the metric: with seeds until decided, a row may be the `same` as its reference |
+//! | `effect-scale` | the variance of the prior of the effect, in deviations of the paired differences: with seeds until decided; 1 if left out |
 //! | `paper` | `{ table, column }`: the place of the published numbers in the paper |
 //! | `columns` | the key whose values are the columns of a matrix of the rows, as in the paper's Table 1 ([`columns`]) |
 //! | `set` | settings of all variants, below the environment and `--set` |
@@ -48,6 +50,10 @@ pub struct Sweep {
     pub reference: Option<Reference>,
     pub paper: Option<PaperColumn>,
     pub columns: Option<ColumnsRule>,
+    /// The largest difference that does not matter, in units of the metric.
+    pub negligible: Option<f64>,
+    /// The variance of the prior of the effect, for seeds until decided.
+    pub effect_scale: Option<f64>,
     pub variants: Vec<Variant>,
 }
 

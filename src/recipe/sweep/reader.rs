@@ -43,6 +43,8 @@ impl<'a> SweepReader<'a> {
             reference: None,
             paper: None,
             columns: None,
+            negligible: None,
+            effect_scale: None,
             variants: Vec::new(),
         };
         let mut reference_span = 0..0;
@@ -59,6 +61,8 @@ impl<'a> SweepReader<'a> {
                     sweep.reference = self.reference(key, node);
                     reference_span = node.value.clone();
                 }
+                "negligible" => sweep.negligible = self.above_zero(key, node),
+                "effect-scale" => sweep.effect_scale = self.above_zero(key, node),
                 "paper" => sweep.paper = self.paper(node),
                 // Read before the variants.
                 "columns" | "set" => {}
@@ -202,6 +206,21 @@ impl<'a> SweepReader<'a> {
                 None
             }
         }
+    }
+
+    /// A number above 0.
+    fn above_zero(&mut self, key: &str, node: &Node) -> Option<f64> {
+        let number = match &node.tree {
+            Tree::Leaf(Value::Integer(number)) => Some(*number as f64),
+            Tree::Leaf(Value::Float(number)) => Some(*number),
+            _ => None,
+        };
+        let number = number.filter(|number| number.is_finite() && *number > 0.0);
+        if number.is_none() {
+            let message = format!("`{key}`: expected a number above 0");
+            self.report(node.value.clone(), message);
+        }
+        number
     }
 
     /// The paper's numbers of all rows of a combinator, in their order.

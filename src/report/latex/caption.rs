@@ -2,7 +2,7 @@
 
 use super::super::columns::Kind;
 use super::super::identical;
-use super::super::legend::ended;
+use super::super::legend::{self, ended};
 use super::super::look::Look;
 use super::super::table::{Table, TableRow};
 use super::cells::escape;
@@ -53,7 +53,11 @@ pub fn of(table: &Table, look: &Look, kinds: &[&Kind]) -> String {
         ));
         let tested = |row: &TableRow| row.difference.is_some_and(|one| one.p.is_some());
         if look.compact && table.rows.iter().any(tested) {
-            parts.push("*: $p < 0.05$, paired $t$ test, adjusted by Holm.".to_string());
+            let star = match table.header.until {
+                Some(_) => "*: decided.",
+                None => "*: $p < 0.05$, paired $t$ test, adjusted by Holm.",
+            };
+            parts.push(star.to_string());
         }
     }
     if has(&Kind::Verdict) && identical::any(table.rows.iter().map(|row| row.judged.as_ref())) {
@@ -61,6 +65,15 @@ pub fn of(table: &Table, look: &Look, kinds: &[&Kind]) -> String {
     }
     if has(&Kind::Holm) {
         parts.push("$p_\\mathrm{H}$: paired $t$ test, adjusted by Holm.".to_string());
+    }
+    if let Some(rule) = table.header.until.filter(|_| has(&Kind::Difference)) {
+        parts.push(escape(&legend::rule(&rule)));
+    }
+    if has(&Kind::Sequence) {
+        parts.push("any time: 95\\,\\% confidence sequence of $\\Delta$.".to_string());
+    }
+    if has(&Kind::E) {
+        parts.push("$E$: e-value against no difference.".to_string());
     }
     if has(&Kind::Paper) {
         let place = table.header.paper.as_ref();

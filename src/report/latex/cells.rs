@@ -62,6 +62,9 @@ pub fn title(kind: &Kind, title: &str) -> Typeset {
         Kind::P => Typeset::new("$p$".into(), "p"),
         Kind::Holm => Typeset::new("$p_\\mathrm{H}$".into(), "pH"),
         Kind::PaperDifference => Typeset::new("$\\Delta_\\mathrm{paper}$".into(), "Δpaper"),
+        Kind::Sequence => Typeset::plain("any time"),
+        Kind::E => Typeset::new("$E$".into(), "E"),
+        Kind::AnyTime => Typeset::new("$p_\\mathrm{any}$".into(), "pany"),
         Kind::Verdict | Kind::Paper | Kind::Status => Typeset::plain(title),
     }
 }

@@ -5,6 +5,7 @@ use super::download::{csv_link, numbers, text_of};
 use super::scale::{Scale, place};
 use super::table::visible;
 use crate::report::cell::{DIGITS, interval, rounded, signed};
+use crate::report::legend;
 use crate::report::statistics::{Difference, Verdict};
 use crate::report::table::TableRow;
 use crate::screen::counted;
@@ -24,6 +25,10 @@ const WIDEST: f64 = 2.0;
 /// What the marks mean.
 const MEANING: &str = "Thick: Student's 95 % interval; thin: bootstrap; dots: single seeds; hollow diamond: the paper's \
     difference. Triangle up: helps, triangle down: hurts, square: identical, circle: inconclusive.";
+/// What the marks mean in a table of seeds until decided.
+const MEANING_UNTIL: &str = "Thick: the 95 % confidence sequence, which holds whenever one stops; thin: bootstrap; dots: single \
+    seeds; hollow diamond: the paper's difference. Triangle up: helps, triangle down: hurts, filled diamond: same, square: \
+    identical, circle: inconclusive.";
 
 /// A row that is compared: its place in the table, its difference and the verdict.
 type Judged = (usize, Difference, Verdict);
@@ -33,7 +38,12 @@ pub fn figure(id: &str, view: &View) -> Markup {
     let table = &view.table;
     let judged = |row: &usize| {
         let judged = table.rows[*row].judged?;
-        Some((*row, judged.difference, judged.verdict))
+        let mut difference = judged.difference;
+        if let Some(evidence) = judged.sequential {
+            // The plot shows the interval that belongs to the verdict.
+            difference.interval = evidence.sequence;
+        }
+        Some((*row, difference, judged.verdict))
     };
     let rows: Vec<Judged> = visible(table).iter().filter_map(judged).collect();
     if rows.is_empty() {
@@ -64,8 +74,16 @@ pub fn figure(id: &str, view: &View) -> Markup {
                     }
                 }
             }
-            p class="note" { (MEANING) }
-            p class="note" { (test(&rows)) }
+            @match &table.header.until {
+                Some(rule) => {
+                    p class="note" { (MEANING_UNTIL) }
+                    p class="note" { (legend::rule(rule).replace('`', "")) }
+                }
+                None => {
+                    p class="note" { (MEANING) }
+                    p class="note" { (test(&rows)) }
+                }
+            }
             @if rows.len() < everything.len() {
                 p class="note" { "The plots have the rows of the table; the file has all " (everything.len()) "." }
             }

@@ -1,5 +1,6 @@
 //! The result of a sweep in one sentence.
 
+use crate::metrics::UntilDecided;
 use crate::report::cell::{DIGITS, number, signed};
 use crate::report::comparison::Comparison;
 use crate::report::statistics::{JudgedDifference, Verdict};
@@ -68,8 +69,45 @@ pub fn sentence(table: &Table, seeds: usize) -> String {
         0 => String::new(),
         _ => format!(" Identical to the reference: {}.", named(&identical)),
     };
+    if let Some(rule) = &table.header.until {
+        let same = of(Verdict::Same);
+        let same = match same.len() {
+            0 => String::new(),
+            _ => format!(" The same as the reference: {}.", named(&same)),
+        };
+        let found = found
+            .replace("significantly ", "")
+            .replace("none is significant", "none is decided as higher or lower");
+        return format!(
+            "Of {comparisons} of the {metric}, {found}, by seeds until decided at 5 %, adjusted by Holm. {}.{same}{identical} {best}.",
+            spent(table, rule)
+        );
+    }
     format!(
         "Of {comparisons} of the {metric}, {found} at the Holm-adjusted level of 5 %. {seeds}.{identical} {best}."
+    )
+}
+
+/// The seeds that a table of seeds until decided has spent, in a sentence without its end.
+fn spent(table: &Table, rule: &UntilDecided) -> String {
+    let compared = table.rows.iter().filter(|row| row.judged.is_some());
+    let seeds: Vec<usize> = compared.map(|row| row.seeds).collect();
+    let (least, most) = (
+        seeds.iter().min().unwrap_or(&0),
+        seeds.iter().max().unwrap_or(&0),
+    );
+    let open = table
+        .rounds
+        .as_ref()
+        .is_some_and(|rounds| !rounds.are_over());
+    let so_far = if open { " so far" } else { "" };
+    let seeds = match least == most {
+        true => counted(*most, "seed"),
+        false => format!("{least} to {most} seeds"),
+    };
+    format!(
+        "The compared rows took {seeds}{so_far}, of at most {}",
+        rule.at_most
     )
 }
 
