@@ -8,7 +8,7 @@ use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::run::interrupt::Interrupt;
 use crate::experiment::run::results::Results;
-use crate::experiment::run::supervise::Link;
+use crate::experiment::run::round::{Failed, Known, Round};
 use crate::experiment::run::trials::Run;
 use crate::experiment::settings::report::ReportConfig;
 use crate::experiment::settings::trial_settings::TrialSettings;
@@ -21,6 +21,7 @@ use crate::experiment::trial::draws::Draw;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::planned::{Planned, planned};
 use crate::recipe::Plan;
+use crate::report::layout;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
@@ -40,16 +41,20 @@ pub struct BeginRequest<'a> {
     pub shows: bool,
     /// A request to stop.
     pub interrupt: &'a Interrupt,
-    /// The supervisor of this process, if it has one. It keeps the plan.
-    pub link: &'a Link,
+    /// The plan with the trials of all seeds.
+    pub plan: &'a Plan,
+    /// What happens to failed trials of rows that get seeds until they are decided.
+    pub failed: Failed,
 }
 
 /// A sweep whose plan is checked and whose results folder is open.
 pub struct Begun {
     /// The datasets, as far as they have been read.
     pub inputs: Inputs,
-    /// The plan.
+    /// The plan: the trials that are needed so far.
     pub plan: Plan,
+    /// How far its rows are, if they get seeds until they are decided.
+    pub round: Option<String>,
     /// The results folder.
     pub folder: PathBuf,
     /// Its store.
@@ -76,14 +81,13 @@ impl Begun {
     /// The recipe, its data or the results folder is wrong, or `workers` refuses the trials.
     pub fn new(
         request: &BeginRequest,
+        inputs: Inputs,
         workers: impl FnOnce(&[Planned]) -> Result<usize>,
     ) -> Result<Self, CommandError> {
-        let inputs = Inputs::default();
         let recipe = &request.recipe.recipe;
-        let plan = request.link.plan(|| inputs.plan(request.recipe))?;
-        let folder = results_folder(&plan, request.out);
+        let folder = results_folder(request.plan, request.out);
         if !request.replace {
-            refuse_foreign(&folder, &plan, recipe).map_err(CommandError::Input)?;
+            refuse_foreign(&folder, request.plan, recipe).map_err(CommandError::Input)?;
         }
         ensure_writable(&folder).map_err(CommandError::Input)?;
         let aside = match request.renew {
@@ -91,6 +95,16 @@ impl Begun {
             false => None,
         };
         let store = Store::open(&folder).map_err(CommandError::Input)?;
+        let reused =
+            ReusedResults::read(Some(&store), request.reuse).map_err(CommandError::Input)?;
+        let known = Known {
+            folder: &folder,
+            store: Some(&store),
+            reused: &reused,
+            failed: request.failed,
+        };
+        let round = Round::keep(request.plan, &known).map_err(CommandError::Input)?;
+        let (sentence, plan) = (round.sentence(), round.plan);
         let mut trials = planned(&plan).map_err(CommandError::Input)?;
         let draws = inputs.split(&trials).map_err(CommandError::Input)?;
         inputs.count(&mut trials);
@@ -101,14 +115,13 @@ impl Begun {
         let provenance = Provenance::new(recipe, &request.recipe.set, &plan);
         let mut frozen = frozen(&plan, &trials, recipe, &provenance, workers);
         frozen.folder = folder.canonicalize().ok();
-        let reused =
-            ReusedResults::read(Some(&store), request.reuse).map_err(CommandError::Input)?;
         frozen.reuse(|last| store.is_whole(last), |hash| reused.origin(hash));
         let order = frozen.trials.iter().map(|trial| trial.hash.as_str());
         reused.keep(&store, order).map_err(CommandError::Output)?;
         Ok(Self {
             inputs,
             plan,
+            round: sentence,
             folder,
             store,
             trials,
@@ -127,6 +140,30 @@ impl Begun {
         lines.extend(commits.iter().map(ToString::to_string));
         lines.extend(origin_lines(&self.frozen));
         lines
+    }
+
+    /// Ends a round of `whole`, the plan with the trials of all seeds: the decisions that have fallen are kept, in the
+    /// store and in the head of the tables, whose lines are `lines`. Returns true if another round follows.
+    ///
+    /// # Errors
+    /// The results folder cannot be read or written.
+    pub fn close(&self, whole: &Plan, lines: &[String]) -> Result<bool> {
+        if whole.range.is_none() {
+            return Ok(false);
+        }
+        let known = Known {
+            folder: &self.folder,
+            store: Some(&self.store),
+            reused: &self.reused,
+            failed: Failed::Stays,
+        };
+        let next = Round::keep(whole, &known)?;
+        if next.goes_on_from(&self.plan) {
+            return Ok(true);
+        }
+        let _alone = self.store.lock_tables()?;
+        layout::merge(&self.folder, &next.tables(lines))?;
+        Ok(false)
     }
 
     /// The run of the plan, in which no trial has ended. `lines` are those of [`Self::lines`].

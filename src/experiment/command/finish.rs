@@ -55,6 +55,7 @@ fn begun(
         Ok(Begun {
             inputs,
             plan,
+            round: None,
             folder,
             store,
             trials,

@@ -9,7 +9,10 @@ use super::ahead::results_folder;
 use crate::atomic::write_atomically;
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::run::results::{TIMING, frozen};
+use crate::experiment::run::round::{Failed, Known, Round};
 use crate::experiment::store::provenance::Provenance;
+use crate::experiment::store::reused::ReusedResults;
+use crate::experiment::store::root::Store;
 use crate::experiment::store::sources;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::recipe::Plan;
@@ -44,8 +47,9 @@ pub fn publish(
     out: Option<&Path>,
     replace: bool,
 ) -> Result<PathBuf, CommandError> {
-    let plan = Inputs::where_files_may_be_absent().plan(request)?;
-    let from = results_folder(&plan, out);
+    let whole = Inputs::where_files_may_be_absent().plan(request)?;
+    let from = results_folder(&whole, out);
+    let plan = needed(&whole, &from).map_err(CommandError::Input)?;
     let target = Path::new(PUBLISHED).join(&plan.results);
     let finished = Finished::read(&plan, &from)
         .with_context(|| format!("cannot publish `{}`", from.display()))
@@ -57,6 +61,23 @@ pub fn publish(
         .write(&plan, &target)
         .map_err(CommandError::Output)?;
     Ok(target)
+}
+
+/// The plan of the trials that the results folder `from` needs: all of `whole`, or with seeds until decided, those of
+/// the seeds that its rows got or still need.
+fn needed(whole: &Plan, from: &Path) -> Result<Plan> {
+    if whole.range.is_none() {
+        return Ok(whole.clone());
+    }
+    let store = Store::look(from);
+    let reused = ReusedResults::read(store.as_ref(), &[])?;
+    let known = Known {
+        folder: from,
+        store: store.as_ref(),
+        reused: &reused,
+        failed: Failed::Stays,
+    };
+    Ok(Round::new(whole, &known)?.plan)
 }
 
 /// The files of a finished run.

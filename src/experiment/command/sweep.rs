@@ -13,6 +13,7 @@ use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
 use crate::experiment::run::perform::Resources;
 use crate::experiment::run::progress::{Progress, Verbosity};
+use crate::experiment::run::round::Failed;
 use crate::experiment::run::scheduler::Rules;
 use crate::experiment::run::supervise::Link;
 use crate::experiment::run::workers::Workers;
@@ -21,7 +22,7 @@ use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::provenance::{Provenance, Times, utc};
 use crate::experiment::store::sources;
 use crate::experiment::store::system::cores;
-use crate::experiment::trial::inputs::{CommandError, RecipeRequest};
+use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::Planned;
 use crate::report::Table;
@@ -83,18 +84,41 @@ pub struct Outcome {
 /// The recipe or its inputs are wrong, or results cannot be written. The failure of a trial is not an error.
 pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome, CommandError> {
     let start = Instant::now();
-    let begin = BeginRequest {
-        recipe: request,
-        out: options.out.as_deref(),
-        renew: options.renew,
-        replace: options.replace,
-        reuse: &options.reuse,
-        shows: options.verbosity != Verbosity::Quiet,
-        interrupt: &options.interrupt,
-        link: &options.link,
-    };
+    let mut inputs = Inputs::default();
+    let plan = options.link.plan(|| inputs.plan(request))?;
+    let mut failed = Failed::Again;
+    loop {
+        let begin = BeginRequest {
+            recipe: request,
+            out: options.out.as_deref(),
+            renew: options.renew && failed == Failed::Again,
+            replace: options.replace,
+            reuse: &options.reuse,
+            shows: options.verbosity != Verbosity::Quiet,
+            interrupt: &options.interrupt,
+            plan: &plan,
+            failed,
+        };
+        let (outcome, next) = round(&begin, inputs, options, start)?;
+        match next {
+            Some(of_next) => inputs = of_next,
+            None => return Ok(outcome),
+        }
+        // A trial that has failed in this command is done again by the next command.
+        failed = Failed::Stays;
+    }
+}
+
+/// Runs the trials that are needed so far: all, or a round of seeds. With another round to come, it returns the
+/// datasets for that; otherwise the reports are written.
+fn round(
+    begin: &BeginRequest,
+    inputs: Inputs,
+    options: &SweepOptions,
+    start: Instant,
+) -> Result<(Outcome, Option<Inputs>), CommandError> {
     let mut opened = None;
-    let begun = Begun::new(&begin, |trials| {
+    let begun = Begun::new(begin, inputs, |trials| {
         let (devices, no_gpu) = Devices::open(&options.devices)?;
         suits_all(&devices, trials)?;
         let workers = Workers::new(devices.workers(options.workers), cores());
@@ -105,6 +129,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let Begun {
         inputs,
         plan,
+        round,
         folder,
         store,
         trials,
@@ -124,6 +149,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     // A full disk must not cost the work: they are written again at the end.
     let without_sources = sources::write(folder, plan).err();
     run.take_finished(reused).map_err(CommandError::Output)?;
+    if begin.failed == Failed::Stays {
+        run.take_failures().map_err(CommandError::Output)?;
+    }
     let (tasks, notes) = run.tasks();
     let cost = tasks.iter().map(|task| task.cost).sum();
     let progress = Progress::new(
@@ -133,6 +161,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         trials.len(),
         run.finished(),
     );
+    if let Some(round) = round {
+        progress.note(round);
+    }
     let splits = SplitOutlook::all(draws.clone());
     let seeds = splits.iter().flat_map(SplitOutlook::seeds);
     seeds.for_each(|line| progress.note(&line));
@@ -200,22 +231,29 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         let written = provenance.write(folder, plan, &times);
         written.map_err(CommandError::Output)?;
     }
-    if frozen.report.analyse && !options.interrupt.requested() {
-        analyse_finished(folder, options, &progress);
-    }
-    if options.report {
-        write_report(folder, &progress);
-    }
-    for warning in run.warnings() {
-        progress.print(&format!("warning: {warning}"));
-    }
-    Ok(Outcome {
+    let outcome = Outcome {
         tables: run.tables(),
         failed: run.failed(),
         left: trials.len() - run.finished(),
         interrupted: options.interrupt.requested(),
         folder: folder.clone(),
-    })
+    };
+    let ends_here = outcome.interrupted || (options.fail_fast && !outcome.failed.is_empty());
+    let goes_on = begun
+        .close(begin.plan, &lines)
+        .map_err(CommandError::Output)?
+        && !ends_here;
+    if frozen.report.analyse && !outcome.interrupted && !goes_on {
+        analyse_finished(folder, options, &progress);
+    }
+    if options.report && !goes_on {
+        write_report(folder, &progress);
+    }
+    for warning in run.warnings() {
+        progress.print(&format!("warning: {warning}"));
+    }
+    drop((run, executor));
+    Ok((outcome, goes_on.then_some(begun.inputs)))
 }
 
 /// Makes the analyses of the trials that have finished.

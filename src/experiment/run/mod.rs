@@ -18,6 +18,7 @@ pub mod perform;
 pub mod pictures;
 pub mod progress;
 pub mod results;
+pub mod round;
 pub mod scheduler;
 mod scores;
 pub mod snapshot_images;

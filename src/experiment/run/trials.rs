@@ -177,11 +177,13 @@ impl<'a> Run<'a> {
         self.results.notes().to_vec()
     }
 
-    /// The missing stages, each once, and a note for every result that is damaged.
+    /// The missing stages, each once, and a note for every result that is damaged. Trials whose failures were taken
+    /// have none.
     pub fn tasks(&self) -> (Vec<Task<Stage>>, Vec<String>) {
         let entries = &self.frozen.stages;
         let mut notes = Vec::new();
-        let wanted = self.frozen.wanted(|stage| {
+        let is_meant = |trial: usize| !self.results.has_failed(trial);
+        let wanted = self.frozen.wanted_of(is_meant, |stage| {
             let StageEntry { key, title, .. } = &entries[stage];
             let whole = self.store.is_whole(key);
             if !whole && self.store.holds_result(key) {

@@ -175,10 +175,20 @@ impl FrozenPlan {
     ///
     /// `is_done` receives the index of a stage. It is called once for every stage that may have to run, and
     /// for no other.
-    pub fn wanted(&self, mut is_done: impl FnMut(usize) -> bool) -> Vec<bool> {
+    pub fn wanted(&self, is_done: impl FnMut(usize) -> bool) -> Vec<bool> {
+        self.wanted_of(|_| true, is_done)
+    }
+
+    /// Does the same for the trials for whose index `is_meant` returns true.
+    pub fn wanted_of(
+        &self,
+        is_meant: impl Fn(usize) -> bool,
+        mut is_done: impl FnMut(usize) -> bool,
+    ) -> Vec<bool> {
         let mut wanted = vec![false; self.stages.len()];
-        let own = self.trials.iter().filter(|trial| trial.reused.is_none());
-        for last in own.filter_map(|trial| trial.stages.last()) {
+        let own = self.trials.iter().enumerate();
+        let own = own.filter(|(index, trial)| trial.reused.is_none() && is_meant(*index));
+        for last in own.filter_map(|(_, trial)| trial.stages.last()) {
             wanted[*last] = true;
         }
         // A stage comes after those that it needs.

@@ -4,6 +4,7 @@
 pub mod analyses;
 pub mod checked;
 mod claims;
+pub mod decisions;
 pub mod environment;
 pub mod folder;
 pub mod frozen;

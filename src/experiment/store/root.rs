@@ -193,6 +193,11 @@ impl Store {
         self.root.join("plans").join(format!("{recipe}.json"))
     }
 
+    /// The file of the decisions on the rows of `recipe`.
+    pub fn decisions(&self, recipe: &str) -> PathBuf {
+        self.root.join("decisions").join(format!("{recipe}.json"))
+    }
+
     /// The plans of all recipes, by name.
     pub fn plans(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.root.join("plans"));

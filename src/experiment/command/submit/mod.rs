@@ -18,10 +18,10 @@ use crate::experiment::cluster::standing::Standing;
 use crate::experiment::cluster::submission::{Origin, Submission, lock};
 use crate::experiment::run::claim::other_work;
 use crate::experiment::run::interrupt::Interrupt;
-use crate::experiment::run::supervise::Link;
+use crate::experiment::run::round::Failed;
 use crate::experiment::store::provenance::Provenance;
 use crate::experiment::store::sources;
-use crate::experiment::trial::inputs::CommandError;
+use crate::experiment::trial::inputs::{CommandError, Inputs};
 use crate::experiment::trial::key::StageKey;
 use crate::screen::{counted, say};
 use anyhow::{Result, anyhow};
@@ -37,7 +37,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub fn submit(request: &SubmitRequest) -> Result<SubmitEnd, CommandError> {
     let (profiles, _) = Profiles::find(&request.recipe.recipe, request.profile.as_deref())
         .map_err(CommandError::Input)?;
-    let (interrupt, link) = (Interrupt::default(), Link::default());
+    let interrupt = Interrupt::default();
+    let inputs = Inputs::default();
+    let whole = inputs.plan(&request.recipe)?;
     let begin = BeginRequest {
         recipe: &request.recipe,
         out: request.out.as_deref(),
@@ -46,9 +48,12 @@ pub fn submit(request: &SubmitRequest) -> Result<SubmitEnd, CommandError> {
         reuse: &request.reuse,
         shows: true,
         interrupt: &interrupt,
-        link: &link,
+        plan: &whole,
+        failed: Failed::Again,
     };
-    let begun = Begun::new(&begin, |trials| Ok(workers(&profiles, trials.len())))?;
+    let begun = Begun::new(&begin, inputs, |trials| {
+        Ok(workers(&profiles, trials.len()))
+    })?;
     let _alone = lock(&begun.store).map_err(CommandError::Input)?;
     let lines = begun.lines();
     let mut run = begun.run(&lines)?;

@@ -9,6 +9,7 @@ use crate::experiment::cluster::standing::Standing;
 use crate::experiment::command::ahead::results_folder;
 use crate::experiment::command::begun::frozen;
 use crate::experiment::run::claim::refuse_foreign;
+use crate::experiment::run::round::{Failed, Known, Round};
 use crate::experiment::store::provenance::Provenance;
 use crate::experiment::store::reused::ReusedResults;
 use crate::experiment::store::root::{STORE, Store};
@@ -31,20 +32,29 @@ pub fn would_submit(request: &SubmitRequest) -> Result<String, CommandError> {
     let (profiles, file) = Profiles::find(&request.recipe.recipe, request.profile.as_deref())
         .map_err(CommandError::Input)?;
     let inputs = Inputs::default();
-    let plan = inputs.plan(&request.recipe)?;
-    let folder = results_folder(&plan, request.out.as_deref());
+    let whole = inputs.plan(&request.recipe)?;
+    let folder = results_folder(&whole, request.out.as_deref());
     if !request.replace {
-        refuse_foreign(&folder, &plan, &request.recipe.recipe).map_err(CommandError::Input)?;
+        refuse_foreign(&folder, &whole, &request.recipe.recipe).map_err(CommandError::Input)?;
     }
+    let store = Store::look(&folder).filter(|store| store.other_version().is_none());
+    let reused =
+        ReusedResults::read(store.as_ref(), &request.reuse).map_err(CommandError::Input)?;
+    let known = Known {
+        folder: &folder,
+        store: store.as_ref(),
+        reused: &reused,
+        failed: Failed::Again,
+    };
+    let plan = Round::new(&whole, &known)
+        .map_err(CommandError::Input)?
+        .plan;
     let mut trials = planned(&plan).map_err(CommandError::Input)?;
     inputs.split(&trials).map_err(CommandError::Input)?;
     inputs.count(&mut trials);
     let provenance = Provenance::new(&request.recipe.recipe, &request.recipe.set, &plan);
     let count = workers(&profiles, trials.len());
     let mut frozen = frozen(&plan, &trials, &request.recipe.recipe, &provenance, count);
-    let store = Store::look(&folder).filter(|store| store.other_version().is_none());
-    let reused =
-        ReusedResults::read(store.as_ref(), &request.reuse).map_err(CommandError::Input)?;
     let is_whole = |key: &StageKey| store.as_ref().is_some_and(|store| store.is_whole(key));
     frozen.reuse(is_whole, |hash| reused.origin(hash));
     for note in profiles.unused(&kinds(&frozen)) {
