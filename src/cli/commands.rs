@@ -10,8 +10,9 @@ use super::words::{
 };
 use crate::experiment::{
     self, CancelRequest, CommandError, DeviceRequest, EXIT_CODE, EvalTruth, Interrupt, LogFormat,
-    Outcome, PredictRequest, RecipeRequest, Rendered, ReportRequest, Request, Role, StageEnd,
-    StageRequest, SubmitEnd, SubmitRequest, SweepOptions, Verbosity, WorkEnd, WorkRequest,
+    Outcome, PowerRequest, PredictRequest, RecipeRequest, Rendered, ReportRequest, Request, Role,
+    StageEnd, StageRequest, SubmitEnd, SubmitRequest, SweepOptions, Verbosity, WorkEnd,
+    WorkRequest,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Look, closing, counted};
 use crate::screen::{Screen, Tone, for_a_shell, say};
@@ -89,6 +90,15 @@ pub fn plan(args: PlanArgs) -> Result<u8, CommandError> {
     let recipe = args.recipe.into();
     if let Some(key) = args.explain {
         return experiment::explain(&recipe, &key).map(|text| printed(&text));
+    }
+    if let Some(effect) = args.power {
+        let asked = PowerRequest {
+            effect,
+            deviation: args.deviation,
+        };
+        let found = experiment::power(&recipe, args.out.as_deref(), &args.reuse.files, asked)?;
+        print_text(&found.text(Screen::of_stdout()));
+        return Ok(FINE);
     }
     let (outlook, absent) = experiment::plan(&recipe, args.out.as_deref(), &args.reuse.files)?;
     match args.json {

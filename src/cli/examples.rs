@@ -16,6 +16,7 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
             "plan recipes/ablation.toml",
             "plan recipes/ablation.toml --set seeds=0,1,2 --set train.steps=1200",
             "plan recipes/ablation.toml --explain method.filter.class",
+            "plan recipes/mock.toml --power 0.5 --deviation 1.2",
         ],
     ),
     (

@@ -113,6 +113,19 @@ pub struct PlanArgs {
     /// Only show where the value of this key comes from, for example `--explain train.steps`
     #[arg(long, value_name = "KEY", conflicts_with = "json")]
     pub explain: Option<String>,
+    /// Only show how many seeds it takes to see an effect of this many points of the metric, row by row
+    #[arg(long, value_name = "EFFECT", conflicts_with_all = ["json", "explain"], value_parser = above_zero)]
+    pub power: Option<f64>,
+    /// Standard deviation of the paired differences, for rows that have no two results yet
+    #[arg(long, value_name = "POINTS", requires = "power", value_parser = above_zero)]
+    pub deviation: Option<f64>,
+}
+
+/// A number above 0.
+fn above_zero(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "expected a number above 0".to_string())
 }
 
 #[derive(Debug, Args)]

@@ -3,8 +3,10 @@
 
 use crate::experiment::outlook::speed;
 use crate::experiment::outlook::splits::SplitOutlook;
-use crate::experiment::outlook::{Outlook, Status};
+use crate::experiment::outlook::{Outlook, PowerOutlook, PowerRequest, SeedsOutlook, Status};
 use crate::experiment::run::claim::refuse_foreign;
+use crate::experiment::run::results::{TIMING, frozen as layouts};
+use crate::experiment::run::round::{Failed, Known, Round};
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::frozen::FrozenPlan;
@@ -17,6 +19,7 @@ use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest, envi
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::stages_of;
 use crate::recipe::{Explanation, Plan, Request};
+use crate::report::{JsonLines, RECORDS, Record};
 use crate::screen::say;
 use anyhow::Result;
 use rayon::prelude::*;
@@ -64,12 +67,22 @@ pub fn plan(
     if let Some(folder) = expected_folder(request, out) {
         inputs = inputs.with_digests(digests_of(&folder));
     }
-    let plan = inputs.plan(request)?;
-    let folder = results_folder(&plan, out);
-    if let Err(foreign) = refuse_foreign(&folder, &plan, &request.recipe) {
+    let whole = inputs.plan(request)?;
+    let folder = results_folder(&whole, out);
+    if let Err(foreign) = refuse_foreign(&folder, &whole, &request.recipe) {
         crate::screen::say(&format!("warning: a sweep would stop here: {foreign}"));
     }
     let store = Store::look(&folder);
+    let reused = ReusedResults::read(store.as_ref(), reuse).map_err(CommandError::Input)?;
+    let known = Known {
+        folder: &folder,
+        store: store.as_ref(),
+        reused: &reused,
+        failed: Failed::Again,
+    };
+    let round = Round::new(&whole, &known).map_err(CommandError::Input)?;
+    let until = SeedsOutlook::new(&whole, &round);
+    let plan = round.plan;
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());
     frozen.program = Some(Program::this());
     let mut wanted = Wanted::default();
@@ -89,7 +102,6 @@ pub fn plan(
             wanted.add(&settings);
         }
     }
-    let reused = ReusedResults::read(store.as_ref(), reuse).map_err(CommandError::Input)?;
     let is_done = |last: &StageKey| store.as_ref().is_some_and(|store| store.is_whole(last));
     frozen.reuse(is_done, |hash| reused.origin(hash));
     for note in reused.notes.iter().chain(&reused.unused(reuse, &frozen)) {
@@ -99,8 +111,37 @@ pub fn plan(
     let draws = wanted.draw(&inputs.datasets);
     let splits = SplitOutlook::all(draws.map_err(CommandError::Input)?);
     let speed = trains_networks.then_some(speed::measured as fn(usize) -> Option<f64>);
-    let outlook = Outlook::new(&plan, frozen, splits, store.as_ref(), speed);
+    let outlook = Outlook::new(&plan, frozen, splits, store.as_ref(), speed).with_rounds(until);
     Ok((outlook, inputs.absent()))
+}
+
+/// How many seeds it takes to see an effect in the rows of the recipe, by the results in the folder `out` and those in
+/// the files `reuse`.
+///
+/// # Errors
+/// The recipe or its sweeps are wrong, the results cannot be read, no row is compared, or the deviation of a row's
+/// differences is unknown.
+pub fn power(
+    request: &RecipeRequest,
+    out: Option<&Path>,
+    reuse: &[PathBuf],
+    asked: PowerRequest,
+) -> Result<PowerOutlook, CommandError> {
+    let plan = Inputs::where_files_may_be_absent().plan(request)?;
+    let folder = results_folder(&plan, out);
+    let told = || -> Result<PowerOutlook> {
+        let store = Store::look(&folder);
+        let reused = ReusedResults::read(store.as_ref(), reuse)?;
+        let (mut records, _) = JsonLines::<Record>::read_whole_lines(&folder.join(RECORDS))?;
+        for trial in &plan.trials {
+            if let Some(reused) = reused.get(&trial.hash) {
+                records.insert(reused.record.clone());
+            }
+        }
+        let (timing, _) = JsonLines::read_whole_lines(&folder.join(TIMING))?;
+        PowerOutlook::new(&plan, &layouts(&plan, &[]), &records, &timing, asked)
+    };
+    told().map_err(CommandError::Input)
 }
 
 /// The origin of the value of a key of the recipe.

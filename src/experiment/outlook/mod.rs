@@ -4,6 +4,7 @@
 pub mod commits;
 mod estimate;
 mod plan;
+mod power;
 #[cfg(test)]
 mod published;
 mod reason;
@@ -11,6 +12,9 @@ pub mod speed;
 pub mod splits;
 pub mod standing;
 mod status;
+mod until;
 
 pub use plan::Outlook;
+pub use power::{PowerOutlook, PowerRequest};
 pub use status::Status;
+pub use until::SeedsOutlook;

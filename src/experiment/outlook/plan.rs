@@ -6,6 +6,7 @@ use super::estimate::Estimate;
 use super::reason::{Earlier, Reason};
 use super::splits::SplitOutlook;
 use super::standing::StageState;
+use super::until::SeedsOutlook;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan};
@@ -39,6 +40,9 @@ pub struct Outlook {
     estimate: Option<Estimate>,
     /// Work that was done by programs of other commits than this one's.
     commits: Vec<OtherCommit>,
+    /// What all rounds take, if the rows get seeds until they are decided. The trials are those that are needed so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<SeedsOutlook>,
 }
 
 /// One trial.
@@ -145,7 +149,13 @@ impl Outlook {
             wanted,
             estimate,
             commits: commits.unwrap_or_default(),
+            until: None,
         }
+    }
+
+    /// The same with what all rounds take.
+    pub fn with_rounds(self, until: Option<SeedsOutlook>) -> Self {
+        Self { until, ..self }
     }
 
     /// Everything as JSON, for programs.
@@ -235,14 +245,23 @@ impl Outlook {
             writeln!(f, "{note}")?;
         }
         let trials = self.trials.len();
-        writeln!(
-            f,
-            "{}: {} ({} per seed, {})",
-            self.recipe,
-            counted(trials, "trial"),
-            trials / self.seeds.len().max(1),
-            counted(self.seeds.len(), "seed")
-        )?;
+        match &self.until {
+            Some(until) => writeln!(
+                f,
+                "{}: {}. {}",
+                self.recipe,
+                counted(trials, "trial"),
+                until.text()
+            )?,
+            None => writeln!(
+                f,
+                "{}: {} ({} per seed, {})",
+                self.recipe,
+                counted(trials, "trial"),
+                trials / self.seeds.len().max(1),
+                counted(self.seeds.len(), "seed")
+            )?,
+        }
         if self.folded > 0 {
             let more = counted(self.folded, "more result");
             writeln!(f, "the same trials give {more}")?;
