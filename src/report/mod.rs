@@ -4,6 +4,7 @@
 //! Nothing here depends on the clock: two runs of a recipe write the same bytes. Times are in `timing.jsonl`,
 //! and the caller keeps everything else that depends on the run apart.
 
+mod cautions;
 pub mod cell;
 mod columns;
 mod comparison;

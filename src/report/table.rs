@@ -1,6 +1,7 @@
 //! Turns records into rows: mean and deviation over the finished seeds, the paired difference to the
 //! reference row, and its verdict.
 
+use super::cautions;
 use super::identical;
 use super::metric::{USUAL, finished, names, reached};
 use super::record::Record;
@@ -78,6 +79,8 @@ pub struct Table {
     pub findings: Vec<String>,
     /// The labels of rows that are identical to each other, although their settings differ.
     pub twins: Vec<Vec<String>>,
+    /// What may mislead its reader, one line each.
+    pub cautions: Vec<String>,
     /// The lines about the splits of its trials, each once; none if the program drew them by its own rule.
     pub splits: Vec<String>,
     /// Its trials with all their numbers; empty unless somebody asked for them.
@@ -191,6 +194,7 @@ impl Table {
             agreement: kendall(&columns),
             findings: findings(rows),
             twins: twins(rows),
+            cautions: Vec::new(),
             splits: splits(rows),
             trials: Vec::new(),
         };
@@ -199,6 +203,7 @@ impl Table {
             table.judge_until_decided(&rule, rows, &references);
         }
         table.mark_identical(rows, &references);
+        table.cautions = cautions::of(&table, rows, &references);
         table
     }
 
@@ -281,6 +286,12 @@ impl Table {
     pub fn is_reference(&self, row: &TableRow) -> bool {
         let own = row.group.as_ref().map(|group| &group.reference);
         own.or(self.header.reference.as_ref()) == Some(&row.label)
+    }
+
+    /// Returns true if `row` is compared with another one.
+    pub fn is_compared(&self, row: &TableRow) -> bool {
+        let has_reference = row.group.is_some() || self.header.reference.is_some();
+        has_reference && !self.is_reference(row)
     }
 
     /// Returns true if every group of rows has its own reference.

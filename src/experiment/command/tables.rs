@@ -80,14 +80,22 @@ pub fn table(
         }
         Ok(Rendered {
             text: (format.render)(&tables, look)?,
-            warnings: folder
-                .damaged
-                .iter()
-                .map(|line| format!("left out {line}"))
-                .collect(),
+            warnings: {
+                let damaged = folder.damaged.iter();
+                let damaged = damaged.map(|line| format!("left out {line}"));
+                damaged.chain(cautions(&tables)).collect()
+            },
         })
     };
     told().map_err(CommandError::Input)
+}
+
+/// What may mislead the readers of `tables`, with the names of the tables.
+fn cautions(tables: &[Table]) -> impl Iterator<Item = String> {
+    tables.iter().flat_map(|table| {
+        let lines = table.cautions.iter();
+        lines.map(|line| format!("`{}`: {line}", table.header.name))
+    })
 }
 
 /// Returns `; did you mean ...?`, or else the names of all columns. Those of the classes are told by one of them.

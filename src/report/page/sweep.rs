@@ -127,6 +127,9 @@ fn results(id: &str, sweep: &Sweep) -> Result<Markup> {
                  its reference have both finished."
             }
         }
+        @for line in &first.cautions {
+            p class="note caution" { "May mislead: " (coded(line)) "." }
+        }
         @for view in &views { (view) }
         @if !sweep.reasons.is_empty() {
             details open {
