@@ -92,6 +92,9 @@ impl Decisions {
                 });
             }
         }
+        // The order does not tell which fell first, so that a sweep that is continued writes the same file.
+        kept.decisions
+            .sort_by_key(|one| (one.sweep.clone(), one.decision.row.clone()));
         if kept != before {
             let text = serde_json::to_string_pretty(&kept)? + "\n";
             write_atomically(&store.decisions(&plan.recipe), text.as_bytes())?;

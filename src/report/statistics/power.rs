@@ -126,10 +126,25 @@ mod tests {
     /// Analysis, 1988; the same in R's `power.t.test`).
     #[test]
     fn the_fixed_numbers_are_those_of_tables() {
-        for (effect, known) in [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10), (1.5, 6)] {
+        for (effect, known) in [
+            (0.2, 199),
+            (0.5, 34),
+            (0.8, 15),
+            (1.0, 10),
+            (1.5, 6),
+            (2.0, 5),
+        ] {
             assert_eq!(fixed_number(effect, LEVEL, 0.8), Some(known), "{effect}");
         }
         assert_eq!(fixed_number(0.01, LEVEL, 0.8), None);
+        let powers: Vec<f64> = (2..600)
+            .step_by(13)
+            .map(|count| power(0.1, count, LEVEL))
+            .collect();
+        assert!(
+            powers.is_sorted() && powers.iter().all(|one| *one < 0.8),
+            "{powers:?}"
+        );
     }
 
     #[test]
