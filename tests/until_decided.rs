@@ -178,8 +178,8 @@ fn known_effects_get_their_verdicts_and_the_clear_ones_few_seeds() {
     assert!(power.contains("seeds to see an effect of 1 mAP"), "{power}");
 }
 
-/// Rows of two deviations spend what the simulation says: at most as much as each alone at a fifth of the level, the first
-/// step of Holm's correction, and at least as much as at the whole level.
+/// Rows of two deviations spend what the simulation says: at most as much as each alone at a fifth of the level, the
+/// first step of Holm's correction, and at least as much as at the whole level.
 #[test]
 fn rows_of_known_effect_spend_the_simulated_number_of_seeds() {
     let place = Place::new();

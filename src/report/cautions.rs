@@ -2,9 +2,10 @@
 //! than the row that they are compared with, that lack a metric, whose reference has fewer seeds; verdicts by another
 //! metric than that of the sweep; rows that Holm's adjustment does not count.
 
+use super::given::RowRecords;
 use super::metric::{finished, names};
 use super::record::Record;
-use super::table::{RowRecords, Table};
+use super::table::Table;
 use crate::screen::counted;
 use std::collections::BTreeSet;
 
@@ -187,7 +188,7 @@ fn quoted(words: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::Header;
+    use super::super::given::Header;
     use super::super::tests::record;
     use super::*;
     use crate::report::{Commits, SplitRecord};
@@ -227,7 +228,8 @@ mod tests {
             reference: Some("all".into()),
             ..Header::default()
         };
-        Table::new(header, &rows, metric).cautions
+        let references: Vec<_> = rows.iter().map(|_| Some(&rows[0])).collect();
+        of(&Table::new(header, &rows, metric), &rows, &references)
     }
 
     const DONE: [Option<f64>; 3] = [Some(20.0), Some(21.0), Some(22.5)];

@@ -3,11 +3,13 @@
 //!
 //! Several recipes may share a folder: a run replaces the tables with the same names and keeps the others.
 
+use super::cautions;
+use super::given::{Header, RowRecords};
 use super::metric::names;
 use super::record::Record;
 use super::rounds::Rounds;
 use super::statistics::Paired;
-use super::table::{Header, RowRecords, Table, differences};
+use super::table::{Table, differences};
 use crate::atomic::write_atomically;
 use crate::metrics::{MatrixPlace, PaperColumn, RowDecision, RowGroup, UntilDecided};
 use crate::screen::counted;
@@ -179,7 +181,13 @@ impl TableLayout {
         record: impl Fn(&str) -> Option<&'a Record>,
         metric: Option<&str>,
     ) -> Table {
-        Table::new(self.header(), &self.row_records(record), metric)
+        let rows = self.row_records(record);
+        let mut table = Table::new(self.header(), &rows, metric);
+        let references = self.references().into_iter();
+        let references: Vec<Option<&RowRecords>> =
+            references.map(|place| Some(&rows[place?])).collect();
+        table.cautions = cautions::of(&table, &rows, &references);
+        table
     }
 
     /// How the rows stand by the rule of seeds until decided; none if the number of seeds is fixed. `record` finds a

@@ -1,10 +1,10 @@
 //! Tables of seeds until decided: how their rows stand by the records, and the decisions that are kept.
 
+use super::given::{Header, RowRecords};
 use super::identical::same;
 use super::metric::{names, reached};
 use super::record::Record;
 use super::statistics::{Compared, Decision, Paired, Seed, Standing, State};
-use super::table::{Header, RowRecords};
 use crate::metrics::{RowDecision, UntilDecided};
 
 /// How the rows of a table stand.

@@ -1,9 +1,9 @@
 //! Turns records into rows: mean and deviation over the finished seeds, the paired difference to the
 //! reference row, and its verdict.
 
-use super::cautions;
+use super::given::{Header, RowRecords};
 use super::identical;
-use super::metric::{USUAL, finished, names, reached};
+use super::metric::{finished, names, reached};
 use super::record::Record;
 use super::rounds::Rounds;
 use super::split;
@@ -12,53 +12,8 @@ use super::statistics::{
     holm, judge, kendall, mean, paired_difference, sample_deviation,
 };
 use super::values::TrialValues;
-use crate::metrics::{MatrixPlace, Metrics, PaperColumn, RowDecision, RowGroup, UntilDecided};
+use crate::metrics::{MatrixPlace, Metrics, RowGroup, UntilDecided};
 use std::ops::Range;
-
-/// The parts of a table besides its rows.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Header {
-    /// The name of the sweep.
-    pub name: String,
-    /// The question that the table answers.
-    pub question: String,
-    /// The label of the row that the differences are computed against.
-    pub reference: Option<String>,
-    /// The place of the published numbers in the paper.
-    pub paper: Option<PaperColumn>,
-    /// The titles of the columns of the matrix of its rows, in order; empty if they stand in the order of the rows.
-    pub columns: Vec<String>,
-    /// Lines about the run: commit, seeds, machine. Only formats with room for them write them.
-    pub provenance: Vec<String>,
-    /// The rule of seeds until decided; none if their number is fixed.
-    pub until: Option<UntilDecided>,
-    /// The decisions of that rule that have fallen in earlier runs.
-    pub decisions: Vec<RowDecision>,
-}
-
-impl Header {
-    /// The metric of the paper's numbers: that of their column, or else the first of the table's `metrics`.
-    fn paper_metric<'a>(&'a self, metrics: &'a [String]) -> &'a str {
-        let column = self.paper.as_ref().map(|paper| paper.column.as_str());
-        let is_metric = |name: &&str| USUAL.contains(name) || metrics.iter().any(|one| one == name);
-        column.filter(is_metric).unwrap_or(&metrics[0])
-    }
-}
-
-/// The records of one row, one place per seed; none if not finished.
-#[derive(Clone, Debug)]
-pub struct RowRecords<'a> {
-    /// The variant.
-    pub label: &'a str,
-    /// The number in the paper.
-    pub paper: Option<f64>,
-    /// The group that the row is compared in; none if the table has one reference or none.
-    pub group: Option<&'a RowGroup>,
-    /// The place in the matrix of the rows; none if the table has no such matrix.
-    pub place: Option<&'a MatrixPlace>,
-    /// The records, in the order of the seeds.
-    pub records: Vec<Option<&'a Record>>,
-}
 
 /// A table: the results of a sweep so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +34,7 @@ pub struct Table {
     pub findings: Vec<String>,
     /// The labels of rows that are identical to each other, although their settings differ.
     pub twins: Vec<Vec<String>>,
-    /// What may mislead its reader, one line each.
+    /// What may mislead its reader, one line each; empty in a table that was made of no layout.
     pub cautions: Vec<String>,
     /// The lines about the splits of its trials, each once; none if the program drew them by its own rule.
     pub splits: Vec<String>,
@@ -203,7 +158,6 @@ impl Table {
             table.judge_until_decided(&rule, rows, &references);
         }
         table.mark_identical(rows, &references);
-        table.cautions = cautions::of(&table, rows, &references);
         table
     }
 
@@ -384,17 +338,6 @@ impl TableRow {
             paper: row.paper,
             paper_delta: row.paper.zip(reference_paper).map(|(x, y)| x - y),
             status: status(&row.records, finished.len()),
-        }
-    }
-}
-
-impl RowRecords<'_> {
-    /// The row with the records of its first `most` seeds.
-    fn first(&self, most: usize) -> Self {
-        let most = most.min(self.records.len());
-        Self {
-            records: self.records[..most].to_vec(),
-            ..self.clone()
         }
     }
 }

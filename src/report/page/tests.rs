@@ -2,7 +2,8 @@
 
 use super::frame::{SCRIPT, policy};
 use super::*;
-use crate::report::table::{Header, Table};
+use crate::report::given::Header;
+use crate::report::table::Table;
 
 #[test]
 fn the_policy_forbids_every_request_and_names_the_script() {

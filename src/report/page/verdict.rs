@@ -200,7 +200,7 @@ fn named(labels: &[&str]) -> String {
 mod tests {
     use super::*;
     use crate::report::Record;
-    use crate::report::table::{Header, RowRecords};
+    use crate::report::given::{Header, RowRecords};
     use crate::report::tests::record;
 
     /// The sentence about rows with these values by seed.

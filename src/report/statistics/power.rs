@@ -3,8 +3,8 @@
 //!
 //! The paired t test with n seeds finds an effect `$\delta = \mu / \sigma$` with the probability
 //!
-//! `$$ P(|T| > c), \qquad T = \frac{Z + \delta \sqrt n}{\sqrt{W / \nu}}, \quad Z \sim N(0, 1),\; W \sim \chi^2_\nu,\; \nu
-//! = n - 1 $$`
+//! `$$ P(|T| > c), \qquad T = \frac{Z + \delta \sqrt n}{\sqrt{W / \nu}}, \quad Z \sim N(0, 1),\;
+//! W \sim \chi^2_\nu,\; \nu = n - 1 $$`
 //!
 //! where c is the two-sided critical value. It is integrated over the distribution of W.
 
