@@ -6,10 +6,11 @@
 
 The second and third arguments are COCO's annotations and pictures, of which the first six with an object are used; the fourth is a
 ResNet-50 with torchvision's names. Recipes of Cityscapes train on the same pictures, in their own size. Each phase of a training has
-its two steps; a burn-in before a teacher has one. PL-DC runs without CLIP, whose weights are a download of its own.
+its two steps; a burn-in before a teacher has one. PL-DC runs without CLIP, whose weights are a download of its own. Pictures go
+through the network one at a time (`loader.micro-batch = 1`).
 
-Prints a line for each recipe: seconds in all (steps, teacher's labels, an evaluation of two pictures), peak memory, the last line of
-the program. Exit code 1: a recipe has failed.
+Prints a line for each recipe: seconds in all (steps, teacher's labels, an evaluation of two pictures) and peak memory; where one fails,
+what the program says. Exit code 1: a recipe has failed.
 """
 
 import json
@@ -68,9 +69,10 @@ rule          = "permutation"
 seed          = "trial"
 
 [loader]
-labelled   = 1
-unlabelled = 1
-threads    = 0
+labelled    = 1
+unlabelled  = 1
+threads     = 0
+micro-batch = 1
 
 [model.backbone]
 weights = "{weights}"
@@ -105,16 +107,15 @@ def some_pictures(annotations, root):
 
 
 def run(harness, recipe, out):
-    """Seconds, peak memory in GiB, exit code, the last line."""
+    """Seconds, peak memory in GiB, exit code, what the program says."""
     begun = time.monotonic()
     with open(out / "log", "w+") as log:
         command = [harness, "sweep", recipe, "--out", out / "results", "--workers", "1", "--quiet"]
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
         log.seek(0)
-        lines = [line.strip() for line in log if line.strip()]
-    seconds = time.monotonic() - begun
-    return seconds, usage.ru_maxrss / 2**20, os.waitstatus_to_exitcode(status), lines[-1] if lines else ""
+        said = log.read()
+    return time.monotonic() - begun, usage.ru_maxrss / 2**20, os.waitstatus_to_exitcode(status), said
 
 
 def main():
@@ -137,9 +138,9 @@ def main():
                 recipe=source, root=root, pictures=pictures, weights=weights, method=method, steps=steps
             )
             recipe.write_text(text)
-            seconds, memory, code, line = run(harness, recipe, root)
+            seconds, memory, code, said = run(harness, recipe, root)
         failed |= code != 0
-        print(f"{name:20} {seconds:6.0f} s {memory:6.1f} GiB  {'done' if code == 0 else line}", flush=True)
+        print(f"{name:20} {seconds:6.0f} s {memory:6.1f} GiB  {'done' if code == 0 else said}", flush=True)
     sys.exit(failed)
 
 
