@@ -99,6 +99,8 @@ fn every_recipe_and_every_sweep_plans() {
             "systems-mask-rcnn.toml" => "systems-mask-rcnn.toml",
             // Its masks are scored by a head that a CenterMask has.
             "polite-teacher.toml" => "centermask-scenes.toml",
+            // It has modules of its own.
+            "mock-decided.toml" => "mock-decided.toml",
             mock if mock.starts_with("mock-") => "mock.toml",
             _ => "pl-dc.toml",
         };

@@ -36,9 +36,9 @@ pub struct LoaderConfig {
     /// step: losses and gradients differ from those of the whole batch only as sums are rounded.
     pub micro_batch: usize,
     /// The number of machines whose training a step reproduces. Each has an equal share of the images and divides its
-    /// losses by what it counts itself, but for Mask2Former's number of masks, which is the mean over all; their gradients
-    /// are averaged, as in PyTorch's DistributedDataParallel. Mask2Former and PL-DC are trained so, on 8. 1: the batch is
-    /// one.
+    /// losses by what it counts itself, but for the number of masks of Mask2Former, which is the mean over all; their
+    /// gradients are averaged, as in PyTorch's DistributedDataParallel. Mask2Former and PL-DC are trained so, on 8. 1:
+    /// the batch is one.
     pub replicas: usize,
 }
 

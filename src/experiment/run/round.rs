@@ -50,7 +50,7 @@ impl Round {
     /// # Errors
     /// The results or the decisions cannot be read.
     pub fn new(whole: &Plan, known: &Known) -> Result<Self> {
-        let decisions = match known.store {
+        let decisions = match known.store.filter(|_| whole.range.is_some()) {
             Some(store) => Decisions::read(store, &whole.recipe)?,
             None => Decisions::default(),
         };
