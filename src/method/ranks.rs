@@ -4,8 +4,8 @@
 //! A process of rank r among W has the images r B / W to (r + 1) B / W of each kind, so `loader.replicas` is W. What
 //! they tell each other in a step: the number of objects of each kind of images, what the filter has seen of every
 //! unlabelled image ([`SharedFilter`]), the number of pseudo-labels, and the sums of losses and gradients.
-//! Pseudo-labels, their thresholds and the weights are then those of one process with the whole batch, but for the order
-//! of sums.
+//! Pseudo-labels, their thresholds and the weights are then those of one process with the whole batch, but for the
+//! order of sums.
 
 mod filter;
 #[cfg(test)]

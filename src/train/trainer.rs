@@ -66,9 +66,9 @@ impl Trainer {
     }
 
     /// The same as one of several processes that share the batches, before its first step. The loader is that of its
-    /// [share](crate::data::loader::Share), and `loader.replicas` is the number of processes or a multiple of it. Counts
-    /// in the readings are of its own images, and losses by name are its summands of those of all; the loss is that of
-    /// the whole batch.
+    /// [share](crate::data::loader::Share), and `loader.replicas` is the number of processes or a multiple of it.
+    /// Counts in the readings are of its own images. Losses by name are its summands of those of all; the loss is that
+    /// of the whole batch.
     ///
     /// Panics if the replicas cannot be shared out.
     pub fn share_with(mut self, ranks: Arc<dyn Reduce>) -> Self {

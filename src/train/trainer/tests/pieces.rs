@@ -254,8 +254,8 @@ fn a_step_of_locations_in_pieces_is_the_step_of_the_whole_batch() {
     compare_pieces_with_whole_batches(2);
 }
 
-/// Mask2Former's losses of masks are divided by the mean number of objects of a replica. Their mean over the replicas is
-/// then the loss of one machine, but for the random points.
+/// Mask2Former's losses of masks are divided by the mean number of objects of a replica. Their mean over the replicas
+/// is then the loss of one machine, but for the random points.
 #[test]
 fn masks_of_replicas_are_divided_by_the_mean_number_of_objects() {
     let model = &models()[0];
