@@ -220,6 +220,8 @@ impl<'a> Results<'a> {
         for table in self.tables() {
             write_table(&self.folder, &table)?;
         }
+        // A killed process may have been alive still when this one opened the folder.
+        remove_unfinished(&self.folder);
         Ok(())
     }
 
