@@ -3,7 +3,7 @@
 
 use super::criterion::{Criterion, StartedPart};
 use super::forward::ForwardPass;
-use crate::detector::by_region::Pasting;
+use crate::detector::by_region::{BegunPart, Pasting};
 use crate::detector::{
     CandidateChoice, Judged, Output, Part, Pending, Piece, Proposals, RawArray, RegionHeads,
 };
@@ -41,11 +41,13 @@ pub(super) fn pasting(model: &MaskRcnn) -> Pasting {
 
 impl Output for MaskRcnnOutput {
     fn begin<'a>(&'a self, part: &'a Part<'a>, draws: Stream) -> Box<dyn Pending + 'a> {
-        Box::new(StartedPart::new(&self.pass, &self.criterion, part, draws))
+        let begun = BegunPart::whole(part, draws, self.pass.sizes.len());
+        Box::new(StartedPart::new(&self.pass, &self.criterion, begun))
     }
 
     fn begin_piece<'a>(&'a self, part: &'a Part<'a>, piece: Piece<'a>) -> Box<dyn Pending + 'a> {
-        Box::new(StartedPart::piece(&self.pass, &self.criterion, part, piece))
+        let begun = BegunPart::piece(part, piece, self.pass.sizes.len());
+        Box::new(StartedPart::new(&self.pass, &self.criterion, begun))
     }
 
     /// The detections are the candidates, whatever pairs the `choice` asks for: every one is of an object class, and

@@ -92,14 +92,14 @@ impl StartedPart<'_> {
     pub(super) fn wanted(&self) -> Wanted {
         let (locations, count) = (&self.pass.locations, self.pass.locations.len());
         let assigner = self.criterion.config.assigner();
-        let background = match self.part.background {
+        let background = match self.begun.part.background {
             Background::Weight(weight) => weight,
             // A location is judged by each class alone: there is no probability of background.
             Background::Own | Background::Teacher(_) => 1.0,
         };
         let mut wanted = Wanted::default();
         let classes = self.pass.model.classes();
-        for taught in &self.images {
+        for taught in &self.begun.images {
             let objects = &taught.objects;
             let first = taught.image * count;
             let assigned = assigner.of(locations, &objects.bounds);

@@ -15,12 +15,10 @@ mod survey;
 
 use super::forward::ForwardPass;
 use super::loss::LossConfig;
-use crate::detector::by_region::{SampleOrder, Taught, taught, taught_among};
-use crate::detector::{Losses, Part, Pending, Piece, Survey};
+use crate::detector::by_region::{BegunPart, SampleOrder};
+use crate::detector::{Losses, Pending, Survey};
 use crate::ops;
-use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
-use std::ops::Range;
 use survey::Counted;
 
 /// The terms of the loss.
@@ -39,58 +37,26 @@ pub(super) struct Criterion {
 pub(super) struct StartedPart<'p> {
     pass: &'p ForwardPass,
     criterion: &'p Criterion,
-    part: &'p Part<'p>,
-    images: Vec<Taught<'p>>,
-    draws: Stream,
-    /// The places of the images, and what the pieces of the part count; none if it is whole.
-    piece: Option<(Range<usize>, &'p Survey)>,
+    begun: BegunPart<'p>,
 }
 
 impl<'p> StartedPart<'p> {
-    /// Panics if targets and images differ in number, or if the batch has fewer images.
+    /// The part or piece that has `begun`, whose batch is that of `pass`.
     pub(super) fn new(
         pass: &'p ForwardPass,
         criterion: &'p Criterion,
-        part: &'p Part<'p>,
-        draws: Stream,
+        begun: BegunPart<'p>,
     ) -> Self {
         Self {
             pass,
             criterion,
-            part,
-            images: taught(part, pass.sizes.len()),
-            draws,
-            piece: None,
-        }
-    }
-
-    /// A piece of `part`, whose images are the first ones of `pass`.
-    pub(super) fn piece(
-        pass: &'p ForwardPass,
-        criterion: &'p Criterion,
-        part: &'p Part<'p>,
-        piece: Piece<'p>,
-    ) -> Self {
-        let Piece {
-            images: places,
-            draws,
-            survey,
-            ..
-        } = piece;
-        Self {
-            pass,
-            criterion,
-            part,
-            images: taught_among(part, places.clone(), 0, pass.sizes.len()),
-            draws,
-            piece: Some((places, survey)),
+            begun,
         }
     }
 
     /// What all pieces of the part count; none if it is whole.
     fn counted(&self) -> Option<Counted> {
-        let (_, survey) = self.piece.as_ref()?;
-        Some(Counted::of(survey))
+        self.begun.survey().map(Counted::of)
     }
 }
 
@@ -100,7 +66,7 @@ impl Pending for StartedPart<'_> {
     }
 
     fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
-        self.draw_as_in_the_part();
+        self.begun.draw_from(survey::REGIONS);
         let [class, boxes, centreness] = self.location_losses(tape);
         let [mask, iou] = self.region_losses(tape);
         let losses = [class, boxes, centreness, mask, iou];

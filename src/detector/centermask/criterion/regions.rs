@@ -50,7 +50,7 @@ impl StartedPart<'_> {
         let logits = own.logits.host_values();
         let (pairs, counted) = (sampled.pairs(&logits, side), self.counted());
         let iou = iou_loss(tape, &own.iou, pairs, counted.map(|all| all.ious as f32));
-        let rule = &self.part.mask_loss;
+        let rule = &self.begun.part.mask_loss;
         let sums = counted.map(|all| (all.regions, all.mask_weights));
         let mask = sampled.masks.loss(tape, &own.logits, side, rule, sums);
         [mask, iou]
@@ -58,7 +58,7 @@ impl StartedPart<'_> {
 
     /// Draws the regions among the network's own boxes and the objects' own rectangles.
     pub(super) fn sampled_regions(&mut self) -> Sampled {
-        let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
+        let numbers = self.begun.numbers();
         let kept = self.pass.model.config().detections.kept_train;
         let boxes = self.pass.boxes(&numbers, kept).into_iter();
         let candidates = boxes.map(|found| found.iter().map(|one| one.bounds).collect());
@@ -72,12 +72,12 @@ impl StartedPart<'_> {
         let (matcher, size) = (config.region_matcher(), config.region_sample());
         let side = self.pass.model.mask_side();
         let mut sampled = Sampled::default();
-        for (taught, mut candidates) in self.images.iter().zip(candidates) {
+        for (taught, mut candidates) in self.begun.images.iter().zip(candidates) {
             let objects = &taught.objects;
             candidates.extend(&objects.bounds);
             let iou = iou_matrix(&objects.bounds, &candidates);
             let matches = matcher.of(&iou, candidates.len());
-            let sample = size.draw(&matches, criterion.order, &mut self.draws);
+            let sample = size.draw(&matches, criterion.order, &mut self.begun.draws);
             let in_regions: Vec<(usize, Bounds)> = sample
                 .objects
                 .iter()

@@ -1,7 +1,4 @@
-//! What the pieces of a part of a batch count together, and where their random numbers begin.
-//!
-//! The regions of all images of a part are drawn from one stream. A piece begins at the place of the stream to which
-//! the images before it have led, so that a batch in pieces has the samples of the whole batch.
+//! What the pieces of a part of a batch count together. The regions of all images of a part are drawn from one stream.
 
 use super::StartedPart;
 use crate::detector::Survey;
@@ -36,28 +33,20 @@ impl Counted {
     }
 }
 
-impl StartedPart<'_> {
-    /// Lets a piece draw its regions behind those of the images before it.
-    pub(super) fn draw_as_in_the_part(&mut self) {
-        if let Some((places, survey)) = &self.piece {
-            self.draws = survey.draws[0][places.start].clone();
-        }
-    }
+/// The list of the streams before the regions are drawn.
+pub(super) const REGIONS: usize = 0;
 
+impl StartedPart<'_> {
     /// The survey with this piece, which follows those that are in it.
     pub(super) fn surveyed(mut self) -> Survey {
-        let (places, survey) = self.piece.clone().expect("the losses of a piece");
-        let mut survey = survey.clone();
+        let mut survey = self.begun.survey().expect("a piece").clone();
         if survey.draws.is_empty() {
-            survey.draws = vec![vec![self.draws.clone()]];
+            survey.draws = vec![vec![self.begun.draws.clone()]];
         }
-        let streams = &mut survey.draws[0];
-        self.draws = streams.last().expect("one before each piece").clone();
+        self.begun.draw_behind(&survey, REGIONS);
         let wanted = self.wanted();
         let mut sampled = self.sampled_regions();
-        // A stream for the first image of every piece, and one behind the last.
-        streams.resize(places.end, self.draws.clone());
-        streams.push(self.draws.clone());
+        self.begun.note_draws(&mut survey, REGIONS);
         let mut ious = 0;
         if !sampled.regions.is_empty() {
             let model = &self.pass.model;
@@ -66,7 +55,7 @@ impl StartedPart<'_> {
             let logits = own.logits.host_values();
             let pairs = sampled.pairs(&logits, side);
             ious = pairs.filter(|pair| pair.with_the_rest() > 0.0).count();
-            let rule = &self.part.mask_loss;
+            let rule = &self.begun.part.mask_loss;
             sampled.masks.weigh(&own.logits, side, rule);
         }
         let centreness = wanted.centreness.iter().map(|share| f64::from(*share));

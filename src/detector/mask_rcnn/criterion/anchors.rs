@@ -22,10 +22,10 @@ impl StartedPart<'_> {
         let count = pass.anchors.len();
         let (mut rows, mut labels) = (Vec::new(), Vec::new());
         let (mut box_rows, mut deltas) = (Vec::new(), Vec::new());
-        for taught in &self.images {
+        for taught in &self.begun.images {
             let bounds = &taught.objects.bounds;
             let matches = matcher.of(&iou_matrix(bounds, &pass.anchors), count);
-            let sample = size.draw(&matches, criterion.order, &mut self.draws);
+            let sample = size.draw(&matches, criterion.order, &mut self.begun.draws);
             let first = taught.image * count;
             for (index, object) in &sample.objects {
                 rows.push(first + index);
@@ -41,7 +41,7 @@ impl StartedPart<'_> {
         let divisor = match (rules.divides_by_sampled, self.counted()) {
             (true, None) => rows.len(),
             (true, Some(counted)) => counted.anchors as usize,
-            (false, _) => size.count * taught_in(self.part),
+            (false, _) => size.count * taught_in(self.begun.part),
         };
         let divisor = divisor.max(1) as f32;
         let predictions = &pass.predictions;

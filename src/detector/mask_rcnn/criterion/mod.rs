@@ -15,13 +15,11 @@ mod survey;
 
 use super::forward::ForwardPass;
 use super::loss::LossConfig;
-use crate::detector::by_region::{SampleOrder, Taught, taught, taught_among};
-use crate::detector::{Losses, Part, Pending, Piece, Survey};
+use crate::detector::by_region::{BegunPart, SampleOrder};
+use crate::detector::{Losses, Pending, Survey};
 use crate::graph::mask_rcnn::MaskRcnnConfig;
 use crate::ops;
-use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
-use std::ops::Range;
 use survey::Counted;
 
 /// The terms of the loss of every network.
@@ -56,58 +54,26 @@ pub(super) struct Criterion {
 pub(super) struct StartedPart<'p> {
     pass: &'p ForwardPass,
     criterion: &'p Criterion,
-    part: &'p Part<'p>,
-    images: Vec<Taught<'p>>,
-    draws: Stream,
-    /// The places of the images, and what the pieces of the part count; none if it is whole.
-    piece: Option<(Range<usize>, &'p Survey)>,
+    begun: BegunPart<'p>,
 }
 
 impl<'p> StartedPart<'p> {
-    /// Panics if targets and images differ in number, or if the batch has fewer images.
+    /// The part or piece that has `begun`, whose batch is that of `pass`.
     pub(super) fn new(
         pass: &'p ForwardPass,
         criterion: &'p Criterion,
-        part: &'p Part<'p>,
-        draws: Stream,
+        begun: BegunPart<'p>,
     ) -> Self {
         Self {
             pass,
             criterion,
-            part,
-            images: taught(part, pass.sizes.len()),
-            draws,
-            piece: None,
-        }
-    }
-
-    /// A piece of `part`, whose images are the first ones of `pass`.
-    pub(super) fn piece(
-        pass: &'p ForwardPass,
-        criterion: &'p Criterion,
-        part: &'p Part<'p>,
-        piece: Piece<'p>,
-    ) -> Self {
-        let Piece {
-            images: places,
-            draws,
-            survey,
-            ..
-        } = piece;
-        Self {
-            pass,
-            criterion,
-            part,
-            images: taught_among(part, places.clone(), 0, pass.sizes.len()),
-            draws,
-            piece: Some((places, survey)),
+            begun,
         }
     }
 
     /// What all pieces of the part count; none if it is whole.
     fn counted(&self) -> Option<Counted> {
-        let (_, survey) = self.piece.as_ref()?;
-        Some(Counted::of(survey))
+        self.begun.survey().map(Counted::of)
     }
 }
 
@@ -117,9 +83,9 @@ impl Pending for StartedPart<'_> {
     }
 
     fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
-        self.draw_anchors_as_in_the_part();
+        self.begun.draw_from(survey::ANCHORS);
         let [objectness, rpn_box] = self.anchor_losses(tape);
-        self.draw_regions_as_in_the_part();
+        self.begun.draw_from(survey::REGIONS);
         let regions = self.region_losses(tape);
         let config = &self.criterion.config;
         let mut weights = vec![

@@ -70,7 +70,7 @@ pub(super) struct RegionLosses {
 impl StartedPart<'_> {
     /// The losses of classes, boxes and masks.
     pub(super) fn region_losses(&mut self, tape: &mut Tape) -> RegionLosses {
-        let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
+        let numbers = self.begun.numbers();
         let proposed = self.pass.proposals(Stage::Training, &numbers);
         self.losses_among(tape, proposed)
     }
@@ -101,7 +101,7 @@ impl StartedPart<'_> {
             model.region_predictions(tape, &pass.levels, &sampled.regions, self.branch());
         let (logits, classes) = (&predictions.classes, &sampled.classes);
         let weights = &sampled.class_weights;
-        let divisor = match self.part.background {
+        let divisor = match self.begun.part.background {
             Background::Teacher(_) => {
                 let sum = counted.map(|all| all.class_weights as f32);
                 sum.unwrap_or_else(|| weights.iter().sum()).max(1.0)
@@ -123,7 +123,7 @@ impl StartedPart<'_> {
 
     /// The heads that learn from this part.
     pub(super) fn branch(&self) -> Branch {
-        match self.part.origin {
+        match self.begun.part.origin {
             Origin::Labelled => Branch::Strong,
             Origin::Pseudo => Branch::Weak,
         }
@@ -138,12 +138,12 @@ impl StartedPart<'_> {
         let coder = rules.coder(REGION_WEIGHTS);
         let background = model.classes();
         let mut sampled = Sampled::default();
-        for (taught, mut candidates) in self.images.iter().zip(candidates) {
+        for (taught, mut candidates) in self.begun.images.iter().zip(candidates) {
             let objects = &taught.objects;
             candidates.extend(&objects.bounds);
             let iou = iou_matrix(&objects.bounds, &candidates);
             let matches = matcher.of(&iou, candidates.len());
-            let sample = size.draw(&matches, criterion.order, &mut self.draws);
+            let sample = size.draw(&matches, criterion.order, &mut self.begun.draws);
             for (index, object) in &sample.objects {
                 let bounds = candidates[*index];
                 sampled.found.push(sampled.regions.len());
@@ -184,7 +184,7 @@ impl StartedPart<'_> {
 
     /// The weights in the class loss of `regions` of the image `image` of the part that find no object.
     fn background_weights(&self, image: usize, regions: &[Bounds]) -> Vec<f32> {
-        match self.part.background {
+        match self.begun.part.background {
             Background::Own => vec![1.0; regions.len()],
             Background::Weight(weight) => vec![weight; regions.len()],
             Background::Teacher(teacher) => teacher.background(image, regions),
@@ -205,7 +205,7 @@ impl StartedPart<'_> {
         if found.is_empty() {
             return;
         }
-        let (model, rule) = (&self.pass.model, &self.part.mask_loss);
+        let (model, rule) = (&self.pass.model, &self.begun.part.mask_loss);
         let regions: Vec<Region> = found.iter().map(|i| regions[*i]).collect();
         let classes: Vec<usize> = found.iter().map(|i| classes[*i]).collect();
         let own = self.pass.own_masks(tape, &regions, &classes, self.branch());

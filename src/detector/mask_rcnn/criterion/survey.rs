@@ -1,7 +1,5 @@
-//! What the pieces of a part of a batch count together, and where their random numbers begin.
-//!
-//! The anchors of all images of a part are drawn from one stream, then their regions. A piece begins at the place of
-//! the stream to which the images before it have led, so that a batch in pieces has the samples of the whole batch.
+//! What the pieces of a part of a batch count together. The anchors of all images of a part are drawn from one stream,
+//! then their regions.
 
 use super::StartedPart;
 use super::regions::{Sampled, pairs};
@@ -60,41 +58,23 @@ impl Counted {
 }
 
 /// The list of the streams before the anchors of each image are drawn.
-const ANCHORS: usize = 0;
+pub(super) const ANCHORS: usize = 0;
 /// The list of the streams before the regions are drawn, for the first image of every piece, and after the last piece.
-const REGIONS: usize = 1;
+pub(super) const REGIONS: usize = 1;
 
 impl StartedPart<'_> {
-    /// Lets a piece draw its anchors behind those of the images before it.
-    pub(super) fn draw_anchors_as_in_the_part(&mut self) {
-        if let Some((places, survey)) = &self.piece {
-            self.draws = survey.draws[ANCHORS][places.start].clone();
-        }
-    }
-
-    /// Lets a piece draw its regions behind all anchors of the part and the regions of the images before it.
-    pub(super) fn draw_regions_as_in_the_part(&mut self) {
-        if let Some((places, survey)) = &self.piece {
-            self.draws = survey.draws[REGIONS][places.start].clone();
-        }
-    }
-
     /// The survey with this piece, which follows those that are in it.
     pub(super) fn surveyed(mut self) -> Survey {
-        let (places, survey) = self.piece.clone().expect("the losses of a piece");
-        let mut survey = survey.clone();
+        let mut survey = self.begun.survey().expect("a piece").clone();
         let mut own = Counted::default();
         if survey.draws.is_empty() {
             own.anchors = self.draw_all_anchors(&mut survey);
         }
-        let before = survey.draws[REGIONS].last().expect("one before each piece");
-        self.draws = before.clone();
-        let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
+        self.begun.draw_behind(&survey, REGIONS);
+        let numbers = self.begun.numbers();
         let proposed = self.pass.proposals(Stage::Training, &numbers);
         let sampled = self.sampled(proposed);
-        let streams = &mut survey.draws[REGIONS];
-        streams.resize(places.end, self.draws.clone());
-        streams.push(self.draws.clone());
+        self.begun.note_draws(&mut survey, REGIONS);
         own.regions = sampled.regions.len() as f64;
         own.found = sampled.found.len() as f64;
         let weights = sampled.class_weights.iter();
@@ -106,13 +86,13 @@ impl StartedPart<'_> {
     /// Draws the anchors of all images of the part, which have the same anchors because they are padded to one size:
     /// for where the draws of each image begin, and for the number of all.
     fn draw_all_anchors(&self, survey: &mut Survey) -> f64 {
-        let (pass, criterion, part) = (self.pass, self.criterion, self.part);
+        let (pass, criterion, part) = (self.pass, self.criterion, self.begun.part);
         let config = &criterion.config;
         let (matcher, size) = (
             config.anchor_matcher(pass.model.rules()),
             config.anchor_sample(),
         );
-        let (mut draws, mut count) = (self.draws.clone(), 0);
+        let (mut draws, mut count) = (self.begun.draws.clone(), 0);
         let mut before = Vec::with_capacity(part.targets.len());
         for objects in objects_of_part(part) {
             before.push(draws.clone());
@@ -138,7 +118,7 @@ impl StartedPart<'_> {
             shares,
             ..
         } = sampled;
-        let (model, rule) = (&self.pass.model, &self.part.mask_loss);
+        let (model, rule) = (&self.pass.model, &self.begun.part.mask_loss);
         let scores = model.config().iou_head.scores_masks();
         own.ious = own.found;
         let weighs = rule.renormalise && rule.boundary.is_some();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::detector::mask_rcnn::loss::tests::published as published_loss;
-use crate::detector::{EmptyImage, MaskLoss, Targets};
+use crate::detector::{EmptyImage, MaskLoss, Part, Targets};
 use crate::graph::mask_rcnn::{
     AnchorPredictions, HeadConfig, LEVELS, MaskRcnn, MaskRcnnConfig, Semantics, published,
 };
@@ -10,6 +10,7 @@ use crate::nn::params::{Parameters, move_to, reference_gradient};
 use crate::ops::Bounds;
 use crate::ops::check::on_every_place;
 use crate::ops::golden::{self, Tensors};
+use crate::rng::Stream;
 use crate::structures::Mask;
 use crate::tensor::{Grads, Map, Place};
 use std::borrow::Cow;
@@ -162,7 +163,11 @@ fn compared<const N: usize>(
         empty_image: EmptyImage::Background,
         background: Default::default(),
     };
-    let mut started = StartedPart::new(pass, &criterion, &part, Stream::new(1, "draws"));
+    let mut started = StartedPart::new(
+        pass,
+        &criterion,
+        BegunPart::whole(&part, Stream::new(1, "draws"), 2),
+    );
     let mut tape = Tape::recording();
     let losses = losses(&mut started, &mut tape);
     let found = losses.each_ref().map(Tensor2::scalar);
