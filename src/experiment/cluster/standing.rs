@@ -285,7 +285,8 @@ impl Standing {
                     start: job.start,
                 };
             }
-            _ if held => return ElementState::Orphan,
+            // A queue that cannot be asked has not said that the job is over.
+            _ if held && self.silent.is_none() => return ElementState::Orphan,
             _ => {}
         }
         if self.silent.is_some() {
