@@ -1,7 +1,7 @@
 //! A part of a batch, or a piece of it, whose losses have begun.
 //!
-//! What is drawn for all images of a part comes from one stream. A piece goes on at the place of the stream to which the
-//! images before it have led, so that a batch in pieces has the samples of the whole batch. A survey keeps these
+//! What is drawn for all images of a part comes from one stream. A piece goes on at the place of the stream to which
+//! the images before it have led, so that a batch in pieces has the samples of the whole batch. A survey keeps these
 //! places, in lists of the detector's own.
 
 use super::taught::{Taught, taught, taught_among};
