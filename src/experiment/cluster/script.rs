@@ -1,7 +1,9 @@
 //! The script of a job, and the arguments with which `sbatch` gets it.
 //!
 //! What a profile asks for stands in the arguments, where `harness submit --dry-run` shows it. The script holds what
-//! has to happen on the node: signals, the lines of the profile, the program, the request to be queued again.
+//! has to happen on the node: signals, the lines of the profile, the program, the request to be queued again. A job
+//! that was told that its time is over is queued again if the program says so; if a signal ended the program without a
+//! word, once.
 
 use super::arrays::Array;
 use super::ends::NOT_READY;
@@ -36,7 +38,7 @@ pub fn job_script(profile: &Profile, submission: &Path, runs: Runs) -> String {
     words.push(for_a_shell(&folder));
     match runs {
         Runs::Element => {
-            words.push("--element \"$(($1 + SLURM_ARRAY_TASK_ID))\"".into());
+            words.push("--element \"$element\"".into());
             words.extend(device_words(profile));
         }
         Runs::Finish => words.push("--finish".into()),
@@ -50,16 +52,11 @@ pub fn job_script(profile: &Profile, submission: &Path, runs: Runs) -> String {
     let Profile {
         lead, max_requeues, ..
     } = profile;
-    let requeue = match runs {
-        Runs::Element => format!(
-            r#"if [ "$code" = {YIELD_CODE} ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {max_requeues} ]; then
-    # This ends the job at once; until it does, the script waits.
-    scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}" && while :; do sleep 1; done
-fi
-"#
-        ),
-        Runs::Finish => String::new(),
+    let parts = match runs {
+        Runs::Element => ElementParts::new(submission, *max_requeues),
+        Runs::Finish => ElementParts::default(),
     };
+    let ElementParts { before, after } = parts;
     format!(
         r#"#!/bin/bash
 #SBATCH --requeue
@@ -67,13 +64,17 @@ fi
 #SBATCH --signal=B:USR2@{lead}
 # Written by `harness submit`. Exit codes: 0 done, 1 failed, {YIELD_CODE} out of time, {NOT_READY} not ready, 130 stopped.
 child=
-# Slurm tells this shell alone that the time is nearly over.
-trap '[ -n "$child" ] && kill -USR2 "$child" 2>/dev/null' USR2
+told=
+# The processes under one, itself at the end.
+family() {{ local one; for one in $(pgrep -P "$1" 2>/dev/null); do family "$one"; done; echo "$1"; }}
+lives() {{ kill -0 "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }}
+# Slurm tells this shell alone that the time is nearly over. A wrapper may not hand the signal on.
+trap '[ -n "$child" ] && told=$(family "$child") && kill -USR2 $told 2>/dev/null' USR2
 # Slurm sends TERM to every process by itself; the shell waits for the program.
 trap : TERM
 # The plan is fixed: nothing of the shell that submitted it changes a setting.
 for name in "${{!HARNESS_@}}"; do unset "$name"; done
-{setup}{command} &
+{before}{setup}{command} &
 child=$!
 # A signal interrupts `wait`. The status of a child that is gone is still known.
 while :; do
@@ -82,11 +83,56 @@ while :; do
 done
 wait "$child"
 code=$?
-# The signal came before the program listened to it.
-[ "$code" = {ENDED_BY_USR2} ] && code={YIELD_CODE}
-{requeue}exit "$code"
+# A wrapper that the signal has ended leaves the program at work.
+for one in $told; do while lives "$one"; do sleep 1; done; done
+{after}exit "$code"
 "#
     )
+}
+
+/// The lines that only the script of an element has.
+#[derive(Default)]
+struct ElementParts {
+    /// Before the program starts.
+    before: String,
+    /// After it has ended.
+    after: String,
+}
+
+impl ElementParts {
+    fn new(submission: &Path, max_requeues: u32) -> Self {
+        let ended = for_a_shell(&submission.join("ended").display().to_string());
+        let before = format!(
+            r#"element=$(($1 + SLURM_ARRAY_TASK_ID))
+note={ended}/$element.json
+began={ended}/$element.began
+# Did the job before this one end without a note?
+silent=
+[ -e "$began" ] && [ ! "$note" -nt "$began" ] && silent=yes
+mkdir -p {ended} && : > "$began"
+"#
+        );
+        let after = format!(
+            r#"if [ "$code" -gt 128 ]; then
+    # A signal has ended the wrapper, or the program. If the program has left a note, that one counts.
+    if [ "$note" -nt "$began" ]; then
+        read -r line < "$note"
+        [[ "$line" =~ ^\{{\"code\":([0-9]+) ]] && code="${{BASH_REMATCH[1]}}"
+    elif [ "$code" = {ENDED_BY_USR2} ] && [ -z "$silent" ]; then
+        # The signal came before the program listened to it.
+        code={YIELD_CODE}
+    else
+        echo "the program was ended by signal $((code - 128)) and left no note" >&2
+    fi
+fi
+if [ "$code" = {YIELD_CODE} ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {max_requeues} ]; then
+    # This ends the job at once; until it does, the script waits.
+    scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}" && while :; do sleep 1; done
+fi
+"#
+        );
+        Self { before, after }
+    }
 }
 
 /// The arguments of the program that choose its device.

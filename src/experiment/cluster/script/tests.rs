@@ -124,3 +124,105 @@ fn options_are_typed_as_a_user_types_them() {
         assert_eq!(shell_word(word), expected);
     }
 }
+
+/// A job that runs in this shell, with stand-ins for the program and for `scontrol`.
+struct Job {
+    folder: tempfile::TempDir,
+}
+
+impl Job {
+    /// A job whose program does the lines of `program`, which stand after a trap for SIGUSR2.
+    fn new(wrapper: &[&str], program: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let submission = folder.path().join("sub mission");
+        std::fs::create_dir_all(&submission).unwrap();
+        let profile = Profile {
+            wrapper: wrapper.iter().map(ToString::to_string).collect(),
+            ..Profile::default()
+        };
+        let script = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        script("job.sh", &job_script(&profile, &submission, Runs::Element));
+        script("sub mission/harness", &format!("#!/bin/bash\n{program}"));
+        script(
+            "scontrol",
+            "#!/bin/bash\necho \"$*\" >> \"${0%/*}/calls\"\nexit 1\n",
+        );
+        Self { folder }
+    }
+
+    /// Runs the job once, with SIGUSR2 to its shell as soon as the program runs. Returns its exit code and the number
+    /// of requests so far to be queued again.
+    fn told(&self) -> (Option<i32>, usize) {
+        let at = |name: &str| self.folder.path().join(name);
+        std::fs::remove_file(at("runs")).ok();
+        let path = format!(
+            "{}:{}",
+            self.folder.path().display(),
+            std::env::var("PATH").unwrap()
+        );
+        let mut child = std::process::Command::new("bash")
+            .arg(at("job.sh"))
+            .arg("3")
+            .env("PATH", path)
+            .env("SLURM_ARRAY_TASK_ID", "4")
+            .env("SLURM_ARRAY_JOB_ID", "28")
+            .env("RUNS", at("runs"))
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while !at("runs").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let signal = std::process::Command::new("kill")
+            .args(["-USR2", &child.id().to_string()])
+            .status();
+        assert!(signal.unwrap().success());
+        let code = child.wait().unwrap().code();
+        let calls = std::fs::read_to_string(at("calls")).unwrap_or_default();
+        assert!(calls.lines().all(|line| line == "requeue 28_4"), "{calls}");
+        (code, calls.lines().count())
+    }
+}
+
+/// What a program does that hears the signal: it leaves a note, and ends with its code.
+fn leaves_note(code: u8) -> String {
+    format!(
+        "folder=$2\ntrap 'sleep 0.3; echo \"{{\\\"code\\\":{code},\\\"reason\\\":\\\"\\\"}}\" > \"$folder/ended/$4.json\"; \
+         exit {code}' USR2\ntouch \"$RUNS\"\nfor i in $(seq 100); do sleep 0.1; done\n"
+    )
+}
+
+#[test]
+fn a_wrapper_that_dies_of_the_signal_costs_no_checkpoint() {
+    let shell = ["bash", "-c", "\"$@\"; exit $?", "wrapper"];
+    for wrapper in [&[][..], &["env"], &shell] {
+        // The element is the argument and the index together, 7.
+        assert_eq!(
+            Job::new(wrapper, &leaves_note(75)).told(),
+            (Some(75), 1),
+            "{wrapper:?}"
+        );
+        assert_eq!(
+            Job::new(wrapper, &leaves_note(130)).told(),
+            (Some(130), 0),
+            "{wrapper:?}"
+        );
+        assert_eq!(
+            Job::new(wrapper, &leaves_note(1)).told(),
+            (Some(1), 0),
+            "{wrapper:?}"
+        );
+    }
+}
+
+#[test]
+fn a_program_that_dies_of_the_signal_is_queued_again_once() {
+    let job = Job::new(&[], "touch \"$RUNS\"\nsleep 10 &\nwait\n");
+    assert_eq!(job.told(), (Some(75), 1));
+    assert_eq!(job.told(), (Some(140), 1), "it would be so for ever");
+}
