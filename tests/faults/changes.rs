@@ -39,7 +39,7 @@ fn a_stage_deleted_during_the_run_costs_its_trial_and_no_other() {
     let rig = Rig::new();
     let expected = rig.expected();
     let child = rig.sweep("out").spawn().unwrap();
-    let begun = || rig.files("out", "distill-", "checkpoint.safetensors");
+    let begun = || rig.checkpoints("out", "distill-");
     crate::rig::wait(|| !begun().is_empty());
     fs::remove_dir_all(begun()[0].parent().unwrap()).ok();
     let output = child.wait_with_output().unwrap();

@@ -13,7 +13,7 @@ fn cut(path: &Path, part: u64) {
 
 /// Runs the sweep into `out` until a stage after the burn-in has a checkpoint, and returns it.
 fn interrupted(rig: &Rig, out: &str) -> PathBuf {
-    let checkpoints = || rig.files(out, "distill-", "checkpoint.safetensors");
+    let checkpoints = || rig.checkpoints(out, "distill-");
     rig.killed_when(out, || !checkpoints().is_empty());
     checkpoints().remove(0)
 }

@@ -1,6 +1,6 @@
 //! Tests a dataset that disappears during the training.
 
-use crate::rig::{stderr, wait};
+use crate::rig::{checkpoint, stderr, wait};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -44,7 +44,7 @@ fn a_dataset_removed_during_a_run_costs_no_finished_step() {
     wait(|| {
         let stages = fs::read_dir(at("out/.store/stages")).into_iter().flatten();
         let mut stages = stages.flatten();
-        stages.any(|stage| stage.path().join("checkpoint.safetensors").exists())
+        stages.any(|stage| checkpoint(&stage.path()).is_some())
     });
     fs::rename(at("coco/images"), at("coco/elsewhere")).unwrap();
     let output = child.wait_with_output().unwrap();

@@ -65,7 +65,7 @@ fn rows(rig: &Rig, out: &str) -> BTreeMap<String, String> {
 
 /// Waits until two trainings are running, each with a checkpoint.
 fn two_at_work(rig: &Rig, out: &str) {
-    let checkpoints = || rig.files(out, "distill-", "checkpoint.safetensors");
+    let checkpoints = || rig.checkpoints(out, "distill-");
     wait(|| checkpoints().len() == 2);
 }
 

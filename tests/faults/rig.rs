@@ -144,6 +144,12 @@ impl Rig {
         paths.filter(|path| path.exists()).collect()
     }
 
+    /// The checkpoints in the folders of a kind of stage.
+    pub fn checkpoints(&self, out: &str, kind: &str) -> Vec<PathBuf> {
+        let stages = self.stages(out, kind).into_iter();
+        stages.filter_map(|stage| checkpoint(&stage)).collect()
+    }
+
     /// The texts of the journals of a kind of stage.
     pub fn journals(&self, out: &str, kind: &str) -> String {
         let journals = self.files(out, kind, "journal.jsonl").into_iter();
@@ -151,6 +157,16 @@ impl Rig {
             .map(|path| std::fs::read_to_string(path).unwrap_or_default())
             .collect()
     }
+}
+
+/// The checkpoint in the folder of a stage, whose name has the number of the attempt in it.
+pub fn checkpoint(stage: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(stage).into_iter().flatten().flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths.find(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("checkpoint.") && name.ends_with(".safetensors")
+    })
 }
 
 fn folders(out: &Path, what: &str, start: &str) -> Vec<PathBuf> {

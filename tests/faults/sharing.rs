@@ -40,10 +40,7 @@ fn what_a_killed_process_had_in_hand_is_taken_over_at_once() {
     let rig = Rig::new();
     let expected = rig.expected();
     let mut first = rig.sweep("out").spawn().unwrap();
-    wait(|| {
-        !rig.files("out", "distill-", "checkpoint.safetensors")
-            .is_empty()
-    });
+    wait(|| !rig.checkpoints("out", "distill-").is_empty());
     let second = rig.sweep("out").spawn().unwrap();
     kill(&mut first);
     let output = second.wait_with_output().unwrap();
@@ -98,7 +95,7 @@ fn a_command_with_other_trials_tells_of_the_process_at_work() {
     first.args(["--set", "method.sleep-ms=20"]);
     let mut first = first.spawn().unwrap();
     wait(|| {
-        let begun = rig.files("out", "burn-in-", "checkpoint.safetensors");
+        let begun = rig.checkpoints("out", "burn-in-");
         !begun.is_empty()
     });
     let second = rig.sweep("out").output().unwrap();

@@ -1,6 +1,6 @@
 //! `harness stage`: one stage of a sweep in the foreground, and what it refuses.
 
-use crate::rig::{Rig, kill, stderr, wait};
+use crate::rig::{Rig, checkpoint, kill, stderr, wait};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -186,11 +186,8 @@ fn a_stage_that_another_process_works_on_is_refused() {
     let mut command = rig.sweep("out");
     command.args(["--set", "method.sleep-ms=50"]);
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-    wait(|| {
-        !rig.files("out", "burn-in-", "checkpoint.safetensors")
-            .is_empty()
-    });
-    let at_work = rig.files("out", "burn-in-", "checkpoint.safetensors");
+    wait(|| !rig.checkpoints("out", "burn-in-").is_empty());
+    let at_work = rig.checkpoints("out", "burn-in-");
     let folder = at_work[0].parent().unwrap();
     let text = refused(
         &rig,
@@ -255,7 +252,8 @@ fn a_stage_stops_on_request_keeps_its_earlier_result_and_continues() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait(|| result(&rig, &key, "checkpoint.safetensors").exists());
+    let folder = rig.at("out/.store/stages").join(&key);
+    wait(|| checkpoint(&folder).is_some());
     let sent = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();
@@ -274,5 +272,5 @@ fn a_stage_stops_on_request_keeps_its_earlier_result_and_continues() {
     );
     stdout(&stage(&rig, &["out", &key, "--again"]));
     assert_eq!(fs::read(&path).unwrap(), bytes);
-    assert!(!result(&rig, &key, "checkpoint.safetensors").exists());
+    assert_eq!(checkpoint(&folder), None);
 }

@@ -60,7 +60,7 @@ fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
     );
     assert!(!text.contains("failed:"), "{text}");
     assert_eq!(
-        rig.files("out", "distill-", "checkpoint.safetensors").len(),
+        rig.checkpoints("out", "distill-").len(),
         2,
         "both were inside a training"
     );
@@ -135,7 +135,7 @@ fn every_signal_that_ends_or_announces_the_end_of_a_job_leaves_a_checkpoint() {
         assert!(text.contains(&format!("stopping on SIG{signal}")), "{text}");
         assert!(text.contains("run the same command again"), "{text}");
         assert!(!under.iter().any(|process| process.lives()), "{signal}");
-        let kept = rig.files(signal, "burn-in-", "checkpoint.safetensors");
+        let kept = rig.checkpoints(signal, "burn-in-");
         assert_eq!(kept.len(), 1, "{signal}");
     }
 }
@@ -216,11 +216,9 @@ fn a_closed_terminal_leaves_a_checkpoint_and_no_failure() {
     drop((command, terminal));
     send("HUP", &child);
     assert_eq!(child.wait().unwrap().code(), Some(STOPPED));
-    let kept = |name: &str| rig.files("out", "burn-in-", name).len();
-    assert_eq!(
-        (kept("checkpoint.safetensors"), kept("failure.json")),
-        (1, 0)
-    );
+    let failed = rig.files("out", "burn-in-", "failure.json").len();
+    let kept = rig.checkpoints("out", "burn-in-").len();
+    assert_eq!((kept, failed), (1, 0));
 }
 
 const TWICE: &str = "question = 'q'\n[[each]]\nlabel = 'twice'\nset.method.fail-at = 30\nset.method.fail-times = 2\n";
@@ -266,10 +264,7 @@ fn status_reports_what_runs_while_it_runs() {
     let mut command = rig.sweep("out");
     command.args(["--set", "method.sleep-ms=20"]);
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-    wait(|| {
-        !rig.files("out", "burn-in-", "checkpoint.safetensors")
-            .is_empty()
-    });
+    wait(|| !rig.checkpoints("out", "burn-in-").is_empty());
     let status = stdout(&harness(&rig, &["status", "out"]));
     assert!(status.contains("running: burn-in, seed "), "{status}");
     assert!(status.contains("/20, loss "), "{status}");

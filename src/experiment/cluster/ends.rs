@@ -44,7 +44,8 @@ pub fn position(store: &Store, stages: &[StageKey]) -> Vec<Position> {
     let of = |key: &StageKey| match store.is_whole(key) {
         true => Position::Whole,
         false => {
-            let step = Checkpoint::step_of(&store.stage(key).checkpoint());
+            let checkpoint = store.stage(key).checkpoint();
+            let step = checkpoint.as_deref().and_then(Checkpoint::step_of);
             Position::Step(step.unwrap_or(0))
         }
     };

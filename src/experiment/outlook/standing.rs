@@ -101,14 +101,16 @@ impl StageState {
             });
         }
         // The journal may be ahead of the checkpoint from which a run would continue.
-        let step = Checkpoint::step_of(&folder.checkpoint()).unwrap_or(0);
+        let checkpoint = folder.checkpoint();
+        let step = checkpoint.as_deref().and_then(Checkpoint::step_of);
+        let step = step.unwrap_or(0);
         match folder.failure() {
             Some(failure) => Self::Failed {
                 attempts: folder.attempts(),
                 reason: failure.reason,
                 step,
             },
-            None if folder.checkpoint().exists() => Self::Interrupted(Position {
+            None if checkpoint.is_some() => Self::Interrupted(Position {
                 step,
                 ..position(&folder.journal())
             }),

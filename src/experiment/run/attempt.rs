@@ -3,6 +3,7 @@
 use crate::atomic::Durability;
 use crate::experiment::store::folder::StageFolder;
 use crate::experiment::store::lease::Lease;
+use crate::experiment::store::states::States;
 use crate::experiment::trial::key::StageKey;
 use crate::train::{Checkpoint, Journal};
 use anyhow::{Context, Result};
@@ -36,13 +37,16 @@ impl Attempt {
         }
     }
 
-    /// Writes a state, unless another process has taken over the stage.
+    /// Writes a state in the place of the earlier `states`, unless another process has taken over the stage.
     ///
     /// # Errors
     /// Another process has the stage, or the file cannot be written.
-    pub fn save(&self, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+    pub fn save(&self, checkpoint: &Checkpoint, states: States) -> Result<()> {
         self.lease.check()?;
-        checkpoint.save(path, self.durability())
+        let token = self.lease.token();
+        checkpoint.save(&states.of(token), self.durability())?;
+        states.remove_before(token);
+        Ok(())
     }
 
     /// Syncs the journal, so that it is at least as durable as the checkpoint after it.
@@ -88,12 +92,8 @@ impl Attempt {
     /// Another process has the stage, or the file cannot be written.
     pub fn end(&self, key: &StageKey, trained: &Checkpoint) -> Result<()> {
         self.put(key, |path| trained.save(path, self.durability()))?;
-        match fs::remove_file(self.folder.checkpoint()) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).context("cannot remove the last checkpoint")
-            }
-            _ => Ok(()),
-        }
+        let removed = self.folder.checkpoints().remove();
+        removed.context("cannot remove the last checkpoint")
     }
 }
 

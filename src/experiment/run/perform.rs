@@ -152,7 +152,7 @@ impl<'a> Workshop<'a> {
         self.link.begins(stage, number);
         self.environment.put(&folder)?;
         let attempt = Attempt {
-            resumed: folder.checkpoint().exists(),
+            resumed: folder.checkpoint().is_some(),
             folder,
             lease,
             start,

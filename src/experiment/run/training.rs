@@ -22,7 +22,6 @@ use crate::train::{
     Advance, Checkpoint, ClipTraining, Journal, NumberTrainer, Reading, Trainer, Training, Window,
 };
 use anyhow::{Context, Result, anyhow, bail};
-use std::fs;
 use std::time::Instant;
 
 /// What a training leaves besides its networks, as far as it leaves it.
@@ -177,9 +176,11 @@ impl Workshop<'_> {
         journal.flush()?;
         attempt.sync(&journal)?;
         if validation.is_some_and(|validation| validation.selects()) {
-            let best = Checkpoint::load(&folder.best(), stage.key.as_str())?;
-            attempt.end(&stage.key, &best)?;
-            return fs::remove_file(folder.best()).context("cannot remove the best networks");
+            let best = folder.best().newest();
+            let best = best.context("the best networks are missing")?;
+            attempt.end(&stage.key, &Checkpoint::load(&best, stage.key.as_str())?)?;
+            let removed = folder.best().remove();
+            return removed.context("cannot remove the best networks");
         }
         // Only a run that continues needs the optimizer's moments, two thirds of the file.
         attempt.end(
@@ -278,13 +279,13 @@ impl Workshop<'_> {
         let seen = |_| self.interrupt.check();
         match validation.evaluate(training, journal, seen) {
             Ok(false) => Ok(()),
-            Ok(true) => attempt.save(&training.checkpoint(key, false), &attempt.folder.best()),
+            Ok(true) => attempt.save(&training.checkpoint(key, false), attempt.folder.best()),
             Err(error) => {
                 if error.is::<Interrupted>() {
                     attempt.sync(journal)?;
                     let mut checkpoint = training.checkpoint(key, true);
                     checkpoint.put_window(journal.window());
-                    attempt.save(&checkpoint, &attempt.folder.checkpoint())?;
+                    attempt.save(&checkpoint, attempt.folder.checkpoints())?;
                 }
                 Err(error)
             }
@@ -302,7 +303,7 @@ impl Workshop<'_> {
     ) -> Result<()> {
         let stop = self.interrupt.check();
         if stop.is_err() || cadence.is_due(step, Instant::now()) {
-            attempt.save(&state()?, &attempt.folder.checkpoint())?;
+            attempt.save(&state()?, attempt.folder.checkpoints())?;
             cadence.written(Instant::now());
         }
         Ok(stop?)
@@ -311,10 +312,9 @@ impl Workshop<'_> {
     /// The state in which an earlier attempt was interrupted. None if there is no state or a damaged one; the
     /// stage then starts again.
     fn interrupted(&self, stage: &Stage, folder: &StageFolder) -> Result<Option<Checkpoint>> {
-        let path = folder.checkpoint();
-        if !path.exists() {
+        let Some(path) = folder.checkpoint() else {
             return Ok(None);
-        }
+        };
         match Checkpoint::load(&path, stage.key.as_str()) {
             Err(error) if error.damaged => {
                 let (title, error) = (&stage.title, anyhow!(error));

@@ -3,6 +3,7 @@
 use super::lease::{Lease, is_held, last_token, owner_of, replace};
 use super::measured::Evaluation;
 use super::owner::Owner;
+use super::states::States;
 use crate::atomic::{Durability, remove_unfinished, write_durably};
 use crate::experiment::trial::key::StageKey;
 use crate::train::Checkpoint;
@@ -86,9 +87,14 @@ impl StageFolder {
         fs::create_dir_all(&self.0).with_context(|| format!("cannot make {}", self.0.display()))
     }
 
-    /// The state of an unfinished training stage.
-    pub fn checkpoint(&self) -> PathBuf {
-        self.0.join("checkpoint.safetensors")
+    /// The states of an unfinished training stage.
+    pub fn checkpoints(&self) -> States<'_> {
+        States::new(&self.0, "checkpoint")
+    }
+
+    /// The state from which an unfinished training stage goes on; none if it begins anew.
+    pub fn checkpoint(&self) -> Option<PathBuf> {
+        self.checkpoints().newest()
     }
 
     /// The state of a finished training stage.
@@ -97,8 +103,8 @@ impl StageFolder {
     }
 
     /// The best networks so far of a training that chooses by evaluations.
-    pub fn best(&self) -> PathBuf {
-        self.0.join("best.safetensors")
+    pub fn best(&self) -> States<'_> {
+        States::new(&self.0, "best")
     }
 
     /// The journal.

@@ -20,5 +20,6 @@ pub mod reused;
 pub mod root;
 pub mod snapshots;
 pub mod sources;
+pub mod states;
 pub mod system;
 mod titles;

@@ -14,7 +14,7 @@
 //!     lease                            locked by the process that works on the stage; contains the attempt's number
 //!                                      and that process
 //!     lease.<token>                    the same on a file system that refuses locks, see [`super::claims`]
-//!     checkpoint.safetensors           an unfinished training stage
+//!     checkpoint.<token>.safetensors   an unfinished training stage; the highest token counts
 //!     final.safetensors                a finished one
 //!     labels.json                      the pseudo-labels of a stage that labels all unlabelled images
 //!     found.jsonl                      what its teacher has found so far
@@ -266,9 +266,8 @@ mod tests {
             .unwrap()
             .stage(&StageKey::new("distill", "1"));
         drop(folder.lease().unwrap());
-        let unfinished = folder
-            .checkpoint()
-            .with_file_name(".checkpoint.safetensors.1.tmp");
+        let own = folder.checkpoints().of(1);
+        let unfinished = own.with_file_name(".checkpoint.1.safetensors.1.tmp");
         fs::write(&unfinished, "half").unwrap();
         drop(folder.lease().unwrap());
         assert!(!unfinished.exists());
