@@ -244,6 +244,7 @@ pub fn cancel(args: CancelArgs) -> Result<u8, CommandError> {
     let text = experiment::cancel(&CancelRequest {
         results: args.results,
         trial: args.trial,
+        recipe: args.recipe,
         pending: args.pending,
     })?;
     Ok(printed(&text))

@@ -20,6 +20,7 @@ pub mod scenes;
 pub mod split;
 pub mod split_files;
 pub mod stamp;
+pub mod state;
 pub mod supercategories;
 
 pub use check_pictures::CheckPictures;

@@ -1,7 +1,9 @@
 //! A real Slurm on this machine: a controller and two nodes with two cores each, as the user that runs the tests. It
-//! needs Debian's packages `slurmctld`, `slurmd`, `slurm-client` and `munge`, and no rights.
+//! needs Debian's packages `slurmctld`, `slurmd`, `slurm-client` and `munge`, and no rights. With accounts of finished
+//! jobs it needs `slurmdbd` and `mariadb-server-core`, too.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -20,6 +22,8 @@ const PROGRAMS: [&str; 8] = [
     "scontrol",
     "sinfo",
 ];
+/// The programs that accounts need besides.
+const ACCOUNTANTS: [&str; 4] = ["slurmdbd", "mariadbd", "sacct", "sacctmgr"];
 /// The variable that turns a missing Slurm into an error.
 const REQUIRED: &str = "CI_REQUIRE_SLURM";
 /// The time in which the nodes have to be ready.
@@ -31,11 +35,15 @@ const REST: Duration = Duration::from_secs(3);
 /// take them from jobs of `low`.
 const SETTINGS: &str = "ClusterName=loopback\nAuthType=auth/munge\nCredType=cred/munge\n\
     ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nSelectType=select/cons_tres\nSelectTypeParameters=CR_CPU\n\
-    JobAcctGatherType=jobacct_gather/none\nAccountingStorageType=accounting_storage/none\nMpiDefault=none\n\
+    JobAcctGatherType=jobacct_gather/none\nMpiDefault=none\n\
     SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1\nReturnToService=2\nKillWait=3\n\
-    SlurmdTimeout=10\nMinJobAge=300\nPreemptType=preempt/partition_prio\nPreemptMode=REQUEUE\n\
+    SlurmdTimeout=10\nPreemptType=preempt/partition_prio\nPreemptMode=REQUEUE\n\
     PartitionName=low Nodes=n[1-2] Default=YES PriorityTier=1 MaxTime=INFINITE State=UP\n\
     PartitionName=high Nodes=n[1-2] PriorityTier=10 MaxTime=INFINITE State=UP\n";
+
+/// Without accounts, the queue keeps finished jobs for minutes; with them, for seconds.
+const WITHOUT_ACCOUNTS: &str = "AccountingStorageType=accounting_storage/none\nMinJobAge=300\n";
+const WITH_ACCOUNTS: &str = "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=127.0.0.1\nMinJobAge=2\n";
 
 /// The number of Slurms that this process has started. Each has ports of its own.
 static STARTED: AtomicU32 = AtomicU32::new(0);
@@ -74,7 +82,16 @@ impl Loopback {
     ///
     /// Panics if the variable [`REQUIRED`] is 1 and there is none.
     pub fn start() -> Option<Self> {
-        match Self::started() {
+        Self::start_with(false)
+    }
+
+    /// The same with accounts, as `sacct` shows them.
+    pub fn with_accounts() -> Option<Self> {
+        Self::start_with(true)
+    }
+
+    fn start_with(accounts: bool) -> Option<Self> {
+        match Self::started(accounts) {
             Ok(slurm) => Some(slurm),
             Err(why) => {
                 assert!(
@@ -88,9 +105,11 @@ impl Loopback {
     }
 
     /// The same, or the reason why there is none.
-    fn started() -> Result<Self, String> {
+    fn started(accounts: bool) -> Result<Self, String> {
+        let more = ACCOUNTANTS.into_iter().filter(|_| accounts);
         let missing: Vec<&str> = PROGRAMS
             .into_iter()
+            .chain(more)
             .filter(|name| program(name).is_none())
             .collect();
         if !missing.is_empty() {
@@ -104,10 +123,13 @@ impl Loopback {
             folder,
             daemons: Vec::new(),
         };
-        slurm.configure();
+        let port = slurm.configure(accounts);
         slurm.daemon("munged", &slurm.munge_words());
         let socket = slurm.at("munge/socket");
         slurm.await_that("munged listens", || socket.exists())?;
+        if accounts {
+            slurm.keep_accounts(port)?;
+        }
         slurm.daemon("slurmctld", &["-D".into(), "-c".into()]);
         for node in ["n1", "n2"] {
             slurm.start_node(node);
@@ -144,8 +166,47 @@ impl Loopback {
         words
     }
 
-    /// Writes the key and the configuration.
-    fn configure(&self) {
+    /// Starts a database and the daemon that keeps accounts in it, on `port` and the one before it.
+    fn keep_accounts(&mut self, port: u32) -> Result<(), String> {
+        fs::create_dir(self.at("data")).unwrap();
+        let folder = self.folder.path().display().to_string();
+        let user = told("id", &["-un"]);
+        let words = [
+            "--no-defaults".to_string(),
+            // Whoever reaches the port may do everything: it is this machine's own, and ends with the test.
+            "--skip-grant-tables".into(),
+            format!("--user={user}"),
+            format!("--datadir={folder}/data"),
+            format!("--socket={folder}/database"),
+            format!("--pid-file={folder}/database.pid"),
+            "--bind-address=127.0.0.1".into(),
+            format!("--port={}", port - 1),
+        ];
+        self.daemon("mariadbd", &words);
+        let listens = |port: u32| TcpStream::connect(("127.0.0.1", port as u16)).is_ok();
+        self.await_that("the database listens", || listens(port - 1))?;
+        let text = format!(
+            "AuthType=auth/munge\nAuthInfo=socket={folder}/munge/socket\nDbdHost=localhost\nDbdAddr=127.0.0.1\n\
+             DbdPort={port}\nSlurmUser={user}\nLogFile={folder}/slurmdbd.log\nPidFile={folder}/slurmdbd.pid\n\
+             StorageType=accounting_storage/mysql\nStorageHost=127.0.0.1\nStoragePort={}\nStorageUser={user}\n\
+             StorageLoc=accounts\n",
+            port - 1
+        );
+        fs::write(self.at("slurmdbd.conf"), text).unwrap();
+        fs::set_permissions(self.at("slurmdbd.conf"), fs::Permissions::from_mode(0o600)).unwrap();
+        self.daemon("slurmdbd", &["-D".into()]);
+        self.await_that("slurmdbd listens", || listens(port))?;
+        let mut add = self.command("sacctmgr");
+        let added = add.args(["-i", "add", "cluster", "loopback"]).output();
+        let added = added.unwrap();
+        match added.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&added.stderr).into_owned()),
+        }
+    }
+
+    /// Writes the key and the configuration. Returns a free port behind those of the daemons.
+    fn configure(&self, accounts: bool) -> u32 {
         for name in ["munge", "state", "spool-n1", "spool-n2"] {
             fs::create_dir(self.at(name)).unwrap();
         }
@@ -161,13 +222,9 @@ impl Loopback {
         ] {
             fs::set_permissions(self.at(path), fs::Permissions::from_mode(mode)).unwrap();
         }
-        let word = |program: &str, words: &[&str]| {
-            let output = Command::new(program).args(words).output().unwrap();
-            String::from_utf8_lossy(&output.stdout).trim().to_string()
-        };
-        let (host, user) = (word("hostname", &["-s"]), word("id", &["-un"]));
+        let (host, user) = (told("hostname", &["-s"]), told("id", &["-un"]));
         let number = STARTED.fetch_add(1, Ordering::SeqCst);
-        let port = 20_000 + std::process::id() % 2_500 * 12 + number % 4 * 3;
+        let port = 20_000 + std::process::id() % 1_200 * 30 + number % 6 * 5;
         let folder = self.folder.path().display();
         let text = format!(
             "SlurmctldHost={host}(127.0.0.1)\nSlurmUser={user}\nSlurmdUser={user}\nAuthInfo=socket={folder}/munge/socket\n\
@@ -178,7 +235,12 @@ impl Loopback {
             port + 1,
             port + 2
         );
-        fs::write(self.at("slurm.conf"), text).unwrap();
+        let storage = match accounts {
+            true => format!("{WITH_ACCOUNTS}AccountingStoragePort={}\n", port + 4),
+            false => WITHOUT_ACCOUNTS.into(),
+        };
+        fs::write(self.at("slurm.conf"), text + &storage).unwrap();
+        port + 4
     }
 
     fn daemon(&mut self, name: &str, words: &[String]) {
@@ -345,6 +407,12 @@ impl Drop for Loopback {
             daemon.wait().ok();
         }
     }
+}
+
+/// What a program prints.
+fn told(program: &str, words: &[&str]) -> String {
+    let output = Command::new(program).args(words).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).trim().to_string()
 }
 
 /// The path of a program, which may stand where only administrators look for it.

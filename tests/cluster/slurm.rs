@@ -6,6 +6,7 @@ use crate::rig::{Rig, stderr, wait};
 use crate::stand_in::{code, stdout};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -38,8 +39,9 @@ impl<'a> Work<'a> {
             mock.to_str().unwrap()
         );
         fs::write(rig.recipe(), text).unwrap();
-        fs::write(rig.at("recipes/harness.slurm.toml"), PROFILE).unwrap();
-        Self { rig, slurm }
+        let work = Self { rig, slurm };
+        work.profile(PROFILE);
+        work
     }
 
     fn harness(&self, words: &[&str]) -> Output {
@@ -50,6 +52,20 @@ impl<'a> Work<'a> {
             .current_dir(self.rig.at(""))
             .env_remove("HARNESS_TRAIN__STEPS");
         command.output().unwrap()
+    }
+
+    /// Runs the sweep without Slurm, and returns what it leaves.
+    fn undisturbed(&self, trials: usize) -> BTreeMap<PathBuf, String> {
+        let words = ["sweep", "recipes/own.toml", "--out", "undisturbed"];
+        let sweep = self.harness(&[&words[..], &["--workers", "24"]].concat());
+        assert_eq!(code(&sweep), 0, "{}", stderr(&sweep));
+        let found = self.found("undisturbed");
+        assert_eq!(found.len(), 3 + 4 * trials, "{trials} trials");
+        found
+    }
+
+    fn profile(&self, text: &str) {
+        fs::write(self.rig.at("recipes/harness.slurm.toml"), text).unwrap();
     }
 
     fn submit(&self) -> String {
@@ -143,18 +159,7 @@ fn a_disturbed_submission_ends_in_the_bytes_of_an_undisturbed_sweep() {
         SEVEN,
         "seeds = [0, 1, 2]\n[method]\nsleep-ms = 80\n",
     );
-    let words = [
-        "sweep",
-        "recipes/own.toml",
-        "--out",
-        "undisturbed",
-        "--workers",
-        "24",
-    ];
-    let sweep = work.harness(&words);
-    assert_eq!(code(&sweep), 0, "{}", stderr(&sweep));
-    let expected = work.found("undisturbed");
-    assert_eq!(expected.len(), 3 + 4 * 21, "21 trials");
+    let expected = work.undisturbed(21);
 
     let text = work.submit();
     assert!(text.contains("24 elements in 4 arrays"), "{text}");
@@ -261,6 +266,87 @@ fn a_failed_shared_stage_cancels_its_own_trials_and_no_others() {
 }
 
 #[test]
+fn packs_chains_setup_and_a_wrapper_that_dies_of_the_signal_leave_the_bytes_of_a_sweep() {
+    let Some(slurm) = Loopback::start() else {
+        return;
+    };
+    let work = Work::new(&slurm, SEVEN, "seeds = [0]\n[method]\nsleep-ms = 40\n");
+    let expected = work.undisturbed(7);
+    // The shell does not replace itself by the program, and has no trap for the signal.
+    work.profile(&format!(
+        "{PROFILE}pack = 2\nchain = 2\nsetup = ['export FROM_SETUP=\"a word\"']\nextra = ['--nice=1']\n\
+         wrapper = ['bash', '-c', 'echo \"wrapped: $FROM_SETUP\"; \"$@\"; exit $?', 'wrapper']\n"
+    ));
+    let text = work.submit();
+    // A burn-in, and seven trials in fours.
+    assert!(text.contains("3 elements in 2 arrays"), "{text}");
+    let mut place = String::new();
+    slurm.wait(LONG, "a pack trains", |queue| {
+        let trains = |job: &&Shown| job.state == "RUNNING" && job.name.contains("-1-");
+        place = queue
+            .iter()
+            .find(trains)
+            .map_or_else(String::new, Shown::place);
+        let steps = work.rig.journals("out", "distill-");
+        !place.is_empty() && steps.contains("\"step\":80,")
+    });
+    send("USR2", slurm.processes(&place)[0]);
+    work.await_end();
+    let shown = slurm.run("scontrol", &["show", "job", &place]);
+    assert!(
+        shown.contains("Restarts=1") && shown.contains("Nice=1"),
+        "{shown}"
+    );
+    assert_eq!(work.found("out"), expected);
+    let log = logs(&work.rig.at("out"))
+        .into_iter()
+        .find(|log| log.ends_with(format!("{place}.out")));
+    let log = fs::read_to_string(log.expect("every job has a log")).unwrap();
+    assert_eq!(log.matches("wrapped: a word").count(), 2, "{log}");
+    assert!(
+        log.contains("yielded: "),
+        "the program wrote its checkpoint: {log}"
+    );
+}
+
+#[test]
+fn a_submit_that_dies_behind_sbatch_hands_nothing_over_twice() {
+    let Some(slurm) = Loopback::start() else {
+        return;
+    };
+    let work = Work::new(&slurm, SEVEN, "seeds = [0]\n");
+    let expected = work.undisturbed(7);
+    // A shell between the two: Slurm has the array, and `harness submit` dies before it hears of it.
+    let bin = work.rig.at("bin");
+    fs::create_dir(&bin).unwrap();
+    let text =
+        "#!/bin/sh\nPATH=${PATH#*:} sbatch \"$@\"\ncase \"$*\" in *-1-0*) kill -9 $PPID ;; esac\n";
+    fs::write(bin.join("sbatch"), text).unwrap();
+    fs::set_permissions(bin.join("sbatch"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = work.slurm.command(env!("CARGO_BIN_EXE_harness"));
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    command.args(["submit", "recipes/own.toml", "--out", "out"]);
+    let output = command
+        .current_dir(work.rig.at(""))
+        .env("PATH", path)
+        .output();
+    assert_eq!(output.unwrap().status.code(), None, "it was killed");
+    let output = work.harness(&["submit", "recipes/own.toml", "--out", "out"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("Nothing to submit: "),
+        "{}",
+        stdout(&output)
+    );
+    work.await_end();
+    let queue = slurm.queue();
+    let elements = queue.iter().filter(|job| job.index.is_some());
+    assert_eq!(elements.count(), 1 + 7, "{queue:?}");
+    work.submit();
+    assert_eq!(work.found("out"), expected);
+}
+
+#[test]
 #[ignore = "minutes: Slurm looks at time limits every 30 seconds"]
 fn the_time_limit_is_told_and_the_element_goes_on() {
     let Some(slurm) = Loopback::start() else {
@@ -269,8 +355,8 @@ fn the_time_limit_is_told_and_the_element_goes_on() {
     let sweep = "question = 'q'\nreference = 'a'\n[[each]]\nlabel = 'a'\n";
     // Two minutes of steps, in jobs of three minutes that are told two minutes before.
     let work = Work::new(&slurm, sweep, "seeds = [0]\n[method]\nsleep-ms = 1200\n");
-    let text = PROFILE.replace("'60'", "'3'");
-    fs::write(work.rig.at("recipes/harness.slurm.toml"), text).unwrap();
+    let expected = work.undisturbed(1);
+    work.profile(&PROFILE.replace("'60'", "'3'"));
     work.submit();
     slurm.wait(Duration::from_secs(600), "it is done", |_| {
         work.rig.files("out", "evaluate-", "metrics.json").len() == 1
@@ -283,6 +369,8 @@ fn the_time_limit_is_told_and_the_element_goes_on() {
         .place();
     let shown = slurm.run("scontrol", &["show", "job", &element]);
     assert!(!shown.contains("Restarts=0"), "{shown}");
+    work.await_end();
+    assert_eq!(work.found("out"), expected);
 }
 
 #[test]
@@ -299,6 +387,7 @@ fn an_orphan_of_a_lost_node_and_its_successor_leave_one_result() {
         sweep,
         "seeds = [0]\n[method]\nburn-in = 0\nsleep-ms = 700\n",
     );
+    let expected = work.undisturbed(4);
     work.submit();
     slurm.wait(LONG, "all train", |queue| {
         queue
@@ -325,4 +414,76 @@ fn an_orphan_of_a_lost_node_and_its_successor_leave_one_result() {
     slurm.wait(LONG, "all is done", |_| {
         rig.files("out", "evaluate-", "metrics.json").len() == 4
     });
+    // Two stages were taken from processes that lived on, which gave up at their next file.
+    let logs = logs(&rig.at("out"));
+    let text: Vec<String> = logs
+        .iter()
+        .map(|log| fs::read_to_string(log).unwrap())
+        .collect();
+    let fenced = text
+        .iter()
+        .filter(|text| text.contains("another process has taken over"));
+    assert_eq!(fenced.count(), 2, "{text:?}");
+    let slurm = &slurm;
+    let work = Work { rig, slurm };
+    work.await_end();
+    work.submit();
+    assert_eq!(work.found("out"), expected);
+}
+
+#[test]
+#[ignore = "needs slurmdbd and a database: what the queue has forgotten, the accounts tell"]
+fn accounts_tell_what_the_queue_has_forgotten() {
+    let Some(slurm) = Loopback::with_accounts() else {
+        return;
+    };
+    let sweep = "question = 'q'\nreference = 'a'\n[[each]]\nlabel = 'a'\n[[each]]\nlabel = 'b'\nset.'method.level' = 3\n\
+        [[each]]\nlabel = 'c'\nset.'method.level' = 4\n";
+    let recipe = "seeds = [0]\n[method]\nburn-in = 0\nsleep-ms = 100\n";
+    let work = Work::new(&slurm, sweep, recipe);
+    let expected = work.undisturbed(3);
+    work.submit();
+    let mut places: Vec<String> = Vec::new();
+    slurm.wait(LONG, "three train", |queue| {
+        let runs = |job: &&Shown| job.state == "RUNNING" && job.index.is_some();
+        places = queue.iter().filter(runs).map(Shown::place).collect();
+        let begun = work.rig.journals("out", "distill-");
+        places.len() == 3 && begun.matches("\"step\":20,").count() == 3
+    });
+    for process in slurm.processes(&places[0]) {
+        send("KILL", process);
+    }
+    slurm.run("scancel", &[&places[1]]);
+    slurm.wait(LONG, "the queue has forgotten all jobs", |queue| {
+        queue.iter().all(|job| !job.name.starts_with("hs-"))
+    });
+    let status = work.status();
+    for (part, place) in [
+        ("over: it ended without its results: ", &places[0]),
+        ("over: cancelled: ", &places[1]),
+    ] {
+        let line = status.lines().find(|line| line.contains(part));
+        assert!(
+            line.is_some_and(|line| line.contains(&format!("({place})"))),
+            "{part}{place}: {status}"
+        );
+    }
+    assert!(status.contains("2 elements not done"), "{status}");
+    work.submit();
+    slurm.wait(LONG, "all is done", |_| {
+        work.rig.files("out", "evaluate-", "metrics.json").len() == 3
+    });
+    slurm.wait(LONG, "the last job ends", |queue| queue.is_empty());
+    work.submit();
+    assert_eq!(work.found("out"), expected);
+}
+
+/// The logs of all jobs of a results folder.
+fn logs(out: &Path) -> Vec<PathBuf> {
+    let inside = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+    let submissions = inside(out.join(".store/submissions"));
+    let logs = submissions.flat_map(|entry| inside(entry.path().join("log")));
+    let mut logs: Vec<PathBuf> = logs.map(|entry| entry.path()).collect();
+    logs.sort();
+    logs
 }

@@ -375,7 +375,8 @@ fn status_says_what_slurm_does_and_what_the_store_cannot_know() {
         "waiting: it is queued again and soon may start, expected 2026-11-30T02:03:00: burn-in, seed 1 (11_1)",
         "waiting: it waits for another element: ",
         "over: killed at its time limit",
-        "over: cancelled",
+        "over: it needs burn-in, seed 1, which is not done: ",
+        "over: cancelled: ",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -497,10 +498,15 @@ fn a_dry_run_shows_scripts_and_calls_and_writes_nothing() {
         "Job 1 to start at 2026-11-30T02:00:00",
         "job-burn-in.sh:\n#!/bin/bash\n#SBATCH --requeue",
         "job-finish.sh:\n",
-        "submissions/ID --element \"$(($1 + SLURM_ARRAY_TASK_ID))\" --device cpu --workers 1 &",
+        "submissions/ID --element \"$element\" --device cpu --workers 1 &",
+        "--job-name=hs-ID-finish",
+        "--dependency=afterany:JOB-0-0:JOB-1-0:JOB-1-1",
+        "the last job, which writes the records and tables",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let asked = text.matches("Job 1 to start at").count();
+    assert_eq!(asked, 3 + 1, "three arrays and the last job: {text}");
     assert!(!rig.at("out").exists(), "nothing is written");
     assert_eq!(cluster.noted("calls"), Vec::<String>::new());
 }
@@ -556,4 +562,96 @@ fn without_a_profile_the_user_is_told_where_it_belongs() {
         0,
         "the only profile is the default"
     );
+}
+
+#[test]
+fn a_recipe_is_cancelled_without_what_another_one_needs() {
+    let rig = Rig::new();
+    let cluster = Cluster::submitted(&rig, &[]);
+    // Another recipe of the same trials, without one variant.
+    fs::write(
+        rig.at("recipes/fewer.toml"),
+        "extends = 'own.toml'\nsweeps = ['fewer']\n",
+    )
+    .unwrap();
+    let sweep = fs::read_to_string(rig.at("sweeps/parts.toml")).unwrap();
+    let (fewer, _) = sweep.rsplit_once("[[each]]").unwrap();
+    fs::write(rig.at("sweeps/fewer.toml"), fewer).unwrap();
+    let out = rig.at("out");
+    let mut submit = cluster.harness(&["submit"]);
+    submit
+        .arg(rig.at("recipes/fewer.toml"))
+        .arg("--out")
+        .arg(&out);
+    let output = submit.output().unwrap();
+    assert!(
+        stdout(&output).contains("Nothing to submit"),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    let cancel = |name: &str| {
+        let mut cancel = cluster.harness(&["cancel", out.to_str().unwrap()]);
+        cancel.args(["--recipe", name]).output().unwrap()
+    };
+    let output = cancel("neither");
+    assert_eq!(code(&output), 2);
+    assert!(
+        stderr(&output).contains("--recipe neither") && stderr(&output).contains("fewer, own"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(stdout(&cancel("fewer")).contains("Nothing to cancel"));
+    let output = cancel("own");
+    assert!(
+        stdout(&output).contains("2 elements;"),
+        "{}",
+        stdout(&output)
+    );
+    let mut cancelled = cluster.noted("cancelled");
+    cancelled.sort();
+    assert_eq!(cancelled, ["12_2", "13_2"], "one variant, two seeds");
+}
+
+#[test]
+fn a_lead_that_is_too_short_is_told_before_work_is_lost() {
+    let rig = Rig::new();
+    let cluster = Cluster::submitted(&rig, &[]);
+    assert!(!status(&cluster, &rig).contains("`lead"));
+    let stage = elements_of(&cluster.submission())[2]["stages"][0]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let folder = rig.at("out/.store/stages").join(stage);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(
+        folder.join("pace.json"),
+        "{\"step\":40.5,\"checkpoint\":9.0}\n",
+    )
+    .unwrap();
+    let told = "warning: `lead = 120` is too short for jobs of the kind `distill`";
+    let text = status(&cluster, &rig);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains(told) && text.contains("allowed: 140 and more"),
+        "{text}"
+    );
+    cluster.change("13|0|", "PENDING", "TIMEOUT");
+    let output = cluster.submit(&rig, &[], &[]);
+    let text = stderr(&output);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(told), "{text}");
+}
+
+#[test]
+fn what_is_over_is_told_with_a_log() {
+    let rig = Rig::new();
+    let cluster = Cluster::submitted(&rig, &[]);
+    cluster.change("11|1|", "PENDING", "FAILED");
+    let log = cluster.submission().join("log/11_1.out");
+    assert!(!status(&cluster, &rig).contains("log: "), "there is none");
+    fs::write(&log, "no space left\n").unwrap();
+    let text = status(&cluster, &rig);
+    let path = log.canonicalize().unwrap();
+    assert!(text.contains(&format!("log: {}", path.display())), "{text}");
 }

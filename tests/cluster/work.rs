@@ -80,7 +80,7 @@ fn usr2_yields_and_every_other_signal_stops_each_with_a_checkpoint() {
         let output = signalled(&rig, &cluster, signals, to_all);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(expected), "{signals:?}: {text}");
-        let kept = rig.files("out", "", "checkpoint.safetensors");
+        let kept = rig.checkpoints("out", "");
         assert_eq!(kept.len(), 1, "{signals:?}: {text}");
         assert!(
             !rig.at("out/records.jsonl").exists(),
@@ -191,6 +191,25 @@ fn a_recipe_that_is_edited_or_a_variable_of_the_shell_changes_no_job() {
         // The heads of the tables name what was set by hand, which is the same here.
         assert_eq!(found.get(path), Some(text), "{}", path.display());
     }
+}
+
+#[test]
+fn a_file_asks_for_a_yield_and_only_once() {
+    let rig = Rig::with(ONE);
+    let set = ["seeds=[0]", "method.sleep-ms=150", "train.checkpoint=1000"];
+    let cluster = Cluster::submitted(&rig, &set);
+    let child = work(&cluster, 0).spawn().unwrap();
+    wait(|| !rig.files("out", "burn-in-", "environment.json").is_empty());
+    std::fs::write(cluster.submission().join("yield"), "").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = rig::stderr(&output);
+    assert_eq!(code(&output), YIELDED, "{text}");
+    assert!(text.contains("yield was touched"), "{text}");
+    assert_eq!(rig.checkpoints("out", "").len(), 1, "{text}");
+    // The job that comes after it is not meant.
+    let mut command = work(&cluster, 0);
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 0, "{}", rig::stderr(&output));
 }
 
 #[test]

@@ -43,6 +43,9 @@ pub struct CancelArgs {
     /// Only the trial whose hash begins so; stages that other trials need stay
     #[arg(long, value_name = "HASH")]
     pub trial: Option<String>,
+    /// Only what no other recipe of the folder needs
+    #[arg(long, value_name = "NAME", conflicts_with = "trial")]
+    pub recipe: Option<String>,
     /// Only what waits, not what runs
     #[arg(long)]
     pub pending: bool,

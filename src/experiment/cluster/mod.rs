@@ -6,9 +6,11 @@
 //! commands stands in [`slurm`] and [`queue`].
 
 pub mod arrays;
+pub mod data;
 pub mod elements;
 pub mod ends;
 pub mod jobs;
+pub mod lead;
 pub mod mounts;
 pub mod profile;
 mod profile_keys;

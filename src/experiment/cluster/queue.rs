@@ -73,6 +73,16 @@ impl Job {
         ALIVE.contains(&&*self.state) && self.reason != NEVER
     }
 
+    /// Returns true if the job waits for one that has failed.
+    pub fn waits_in_vain(&self) -> bool {
+        self.reason == NEVER
+    }
+
+    /// Returns true if the job was cancelled before it was on a node.
+    pub fn was_never_on_a_node(&self) -> bool {
+        self.state == "CANCELLED" && self.nodes.is_empty()
+    }
+
     /// Returns true if the job is on a node.
     pub fn is_at_work(&self) -> bool {
         AT_WORK.contains(&&*self.state)

@@ -4,6 +4,8 @@
 use super::elements::Element;
 use super::ends::End;
 use super::jobs::{Jobs, Place, SubmittedArray};
+use super::lead::Paces;
+use super::profiles::Profiles;
 use super::queue::{Job, end_in_words, reason_in_words};
 use super::slurm::Slurm;
 use super::submission::Submission;
@@ -23,8 +25,8 @@ pub struct Handed {
     pub elements: Vec<Element>,
     /// The arrays that Slurm has, or may have.
     pub arrays: Vec<SubmittedArray>,
-    /// The clusters that it went to.
-    clusters: String,
+    /// What its jobs ask for.
+    profiles: Profiles,
     /// The number of submissions before it.
     earlier: usize,
 }
@@ -36,7 +38,7 @@ impl Handed {
             Ok(Self {
                 elements: submission.elements()?,
                 arrays: submission.arrays()?,
-                clusters: submission.profiles()?.usual.clusters,
+                profiles: submission.profiles()?,
                 earlier: submission.origin()?.number,
                 submission,
             })
@@ -50,9 +52,21 @@ impl Handed {
         all
     }
 
+    /// The clusters that it went to.
+    fn clusters(&self) -> String {
+        self.profiles.usual.clusters.clone()
+    }
+
     /// The number of the element at `index` of an array.
     fn number(array: &SubmittedArray, index: usize) -> Option<usize> {
         (index < array.count).then_some(array.first + index)
+    }
+
+    /// The title of the element that does the stage `key`.
+    fn title_of(&self, key: &StageKey) -> Option<&str> {
+        let mut elements = self.elements.iter();
+        let found = elements.find(|element| element.stages.contains(key));
+        found.map(|element| element.title.as_str())
     }
 
     /// The names of the arrays whose elements are not all done in `store`.
@@ -126,7 +140,7 @@ impl Standing {
         let handed = Handed::all(store);
         let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for one in &handed {
-            let of_cluster = names.entry(one.clusters.clone()).or_default();
+            let of_cluster = names.entry(one.clusters()).or_default();
             of_cluster.extend(one.unfinished(store));
         }
         let (mut jobs, mut silent) = (BTreeMap::<String, Vec<Job>>::new(), None);
@@ -157,7 +171,7 @@ impl Standing {
             let path = handed.submission.jobs();
             let file = Jobs::at(&path);
             let slurm = Slurm {
-                clusters: handed.clusters.clone(),
+                clusters: handed.clusters(),
             };
             for array in handed.arrays.iter_mut().filter(|array| array.job.is_none()) {
                 let queued = self.jobs.get(&array.name).and_then(|jobs| jobs.first());
@@ -201,7 +215,7 @@ impl Standing {
     /// Slurm refuses, or the folder of the submission is not writable.
     pub fn cancel(&self, handed: &Handed, name: &str, places: &[Place]) -> Result<()> {
         let slurm = Slurm {
-            clusters: handed.clusters.clone(),
+            clusters: handed.clusters(),
         };
         slurm.cancel(places)?;
         let indices = places.iter().map(|place| place.index).collect();
@@ -226,11 +240,24 @@ impl Standing {
         stages
     }
 
+    /// Warnings about jobs of the newest submission that are told too late that their time is nearly over.
+    pub fn short_leads(&self, store: &Store) -> Vec<String> {
+        let Some(newest) = self.handed.first() else {
+            return Vec::new();
+        };
+        let all = self.handed.iter().flat_map(|handed| &handed.elements);
+        let paces = Paces::new(store, all.flat_map(|element| &element.stages));
+        let undone = |element: &&Element| !element.stages.iter().all(|key| store.is_whole(key));
+        let jobs = newest.elements.iter().filter(undone);
+        let jobs = jobs.map(|element| (&*element.kind, &*element.stages));
+        paces.warnings(&newest.profiles, jobs)
+    }
+
     /// The elements that are not done in `store`. Of several submissions of a stage the newest counts.
     pub fn elements(&self, store: &Store) -> Vec<ElementStanding> {
         let mut claimed: BTreeSet<&StageKey> = BTreeSet::new();
         let mut found = Vec::new();
-        let mut accounts: BTreeMap<&str, Vec<Job>> = BTreeMap::new();
+        let (alive, mut accounts) = (self.stages(), BTreeMap::new());
         for handed in &self.handed {
             for array in &handed.arrays {
                 for index in 0..array.count {
@@ -244,7 +271,7 @@ impl Standing {
                     if !is_newest {
                         continue;
                     }
-                    let state = self.state(store, handed, array, index, &mut accounts);
+                    let state = self.state(store, handed, array, index, &alive, &mut accounts);
                     let place = array.job.clone().map(|job| Place { job, index });
                     found.push(ElementStanding {
                         title: element.title.clone(),
@@ -258,13 +285,15 @@ impl Standing {
         found
     }
 
-    /// The state of the element `index` of an array. `accounts` are those that were read before.
+    /// The state of the element `index` of an array. `alive` are the stages that jobs in the queue or at work do,
+    /// `accounts` those that were read before.
     fn state<'a>(
         &self,
         store: &Store,
         handed: &Handed,
         array: &'a SubmittedArray,
         index: usize,
+        alive: &BTreeMap<StageKey, Place>,
         accounts: &mut BTreeMap<&'a str, Vec<Job>>,
     ) -> ElementState {
         let number = array.first + index;
@@ -305,7 +334,7 @@ impl Standing {
         }
         let job = queued.or_else(|| {
             let slurm = Slurm {
-                clusters: handed.clusters.clone(),
+                clusters: handed.clusters(),
             };
             let jobs = accounts.entry(&array.name).or_insert_with(|| {
                 let names = std::slice::from_ref(&array.name);
@@ -317,10 +346,24 @@ impl Standing {
             .stages
             .iter()
             .find_map(|key| store.stage(key).failure());
-        match (failure, job) {
-            (Some(failure), _) => over(failure.reason.lines().next().unwrap_or_default()),
-            (None, Some(job)) => over(&end_in_words(&job.state)),
-            (None, None) => over("lost: Slurm no longer knows it"),
+        if let Some(failure) = failure {
+            return over(failure.reason.lines().next().unwrap_or_default());
+        }
+        // Slurm cancels what needs a job that has failed.
+        let mut needs = element.needs.iter();
+        let need = needs.find(|need| !store.is_whole(need));
+        let is_in_vain = |need: &&StageKey| match &job {
+            Some(job) if job.waits_in_vain() => true,
+            Some(job) if !job.was_never_on_a_node() => false,
+            _ => !alive.contains_key(need),
+        };
+        if let Some(need) = need.filter(is_in_vain) {
+            let title = handed.title_of(need).unwrap_or(need.as_str());
+            return over(&format!("it needs {title}, which is not done"));
+        }
+        match job {
+            Some(job) => over(&end_in_words(&job.state)),
+            None => over("lost: Slurm no longer knows it"),
         }
     }
 }

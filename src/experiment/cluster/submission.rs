@@ -11,11 +11,14 @@
 //!     harness                  the program
 //!     jobs.jsonl               what Slurm has taken, see [`super::jobs`]
 //!     ended/<element>.json     how the last job of an element ended
+//!     ended/<element>.began    empty, written when a job of the element begins
+//!     yield                    written by users: its jobs write checkpoints and are queued again
 //!     log/<job>_<index>.out    the output of the jobs
 //! .store/submissions/lock      locked while a process hands work over
 //! .store/submissions/programs/ the programs, each once
 //! ```
 
+use super::data::DataStates;
 use super::elements::Element;
 use super::jobs::{Jobs, Place, SubmittedArray};
 use super::profiles::Profiles;
@@ -55,6 +58,9 @@ pub struct Origin {
     pub diff: Option<String>,
     /// The lines about the run in the head of every table.
     pub lines: Vec<String>,
+    /// The state of the datasets when it was made.
+    #[serde(default)]
+    pub data: DataStates,
     /// The number of times that a failed stage is tried again.
     pub retries: u32,
     /// The number of trials that run at the same time, as far as the profile limits it.
@@ -194,6 +200,11 @@ impl Submission {
     /// The note of how the last job of an element ended.
     pub fn end(&self, element: usize) -> PathBuf {
         self.0.join("ended").join(format!("{element}.json"))
+    }
+
+    /// The file that a user touches to make its jobs yield.
+    pub fn yield_file(&self) -> PathBuf {
+        self.0.join("yield")
     }
 
     /// The file of what was handed over.

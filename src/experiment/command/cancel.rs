@@ -5,9 +5,10 @@ use crate::experiment::cluster::jobs::Place;
 use crate::experiment::cluster::standing::Standing;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::trial::inputs::CommandError;
+use crate::experiment::trial::key::StageKey;
 use crate::screen::counted;
-use anyhow::{Result, anyhow};
-use std::collections::BTreeMap;
+use anyhow::{Result, anyhow, bail};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// A request to cancel.
@@ -17,6 +18,8 @@ pub struct CancelRequest {
     pub results: PathBuf,
     /// Only the trial whose hash begins with this.
     pub trial: Option<String>,
+    /// Only elements of the recipe with this name that no other recipe of the folder needs.
+    pub recipe: Option<String>,
     /// Only elements that do not run.
     pub pending: bool,
 }
@@ -24,7 +27,7 @@ pub struct CancelRequest {
 /// Cancels the elements that `request` means, and says how many.
 ///
 /// # Errors
-/// The folder has no such trial, or Slurm cannot be asked or refuses.
+/// The folder has no such trial or recipe, or Slurm cannot be asked or refuses.
 pub fn cancel(request: &CancelRequest) -> Result<String, CommandError> {
     let (store, plans, _) = FrozenPlan::read_all(&request.results).map_err(CommandError::Input)?;
     if let Some(start) = &request.trial {
@@ -37,6 +40,11 @@ pub fn cancel(request: &CancelRequest) -> Result<String, CommandError> {
             return Err(CommandError::Input(wrong));
         }
     }
+    let alone = request
+        .recipe
+        .as_deref()
+        .map(|name| stages_alone(&plans, name));
+    let alone = alone.transpose().map_err(CommandError::Input)?;
     let mut standing = Standing::now(&store);
     if let Some(error) = &standing.silent {
         return Err(CommandError::Output(anyhow!(
@@ -48,14 +56,18 @@ pub fn cancel(request: &CancelRequest) -> Result<String, CommandError> {
     for handed in &standing.handed {
         let mut by_array: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
         for (place, of, array, number) in standing.alive() {
-            let is_meant = match (&request.trial, handed.elements.get(number)) {
-                (None, _) => true,
-                (Some(_), None) => false,
+            let Some(element) = handed.elements.get(number) else {
+                continue;
+            };
+            let mut stages = element.stages.iter();
+            let is_meant = match (&request.trial, &alone) {
                 // A stage that other trials need, too, stays.
-                (Some(start), Some(element)) => {
-                    let evaluates = element.stages.iter().any(|key| key.evaluates());
-                    evaluates && element.trials.iter().any(|trial| trial.starts_with(start))
+                (Some(start), _) => {
+                    let of_trial = |trial: &String| trial.starts_with(start);
+                    stages.any(StageKey::evaluates) && element.trials.iter().any(of_trial)
                 }
+                (None, Some(alone)) => stages.all(|key| alone.contains(key)),
+                (None, None) => true,
             };
             let runs = request.pending && standing.is_at_work(&place);
             if of.submission == handed.submission && is_meant && !runs {
@@ -76,4 +88,20 @@ pub fn cancel(request: &CancelRequest) -> Result<String, CommandError> {
             counted(count, "element")
         ),
     })
+}
+
+/// The stages of the plan of the recipe `name` that no other one of `plans` has.
+fn stages_alone<'a>(plans: &'a [FrozenPlan], name: &str) -> Result<BTreeSet<&'a StageKey>> {
+    let keys = |plan: &'a FrozenPlan| plan.stages.iter().map(|stage| &stage.key);
+    let (own, others): (Vec<_>, Vec<_>) = plans.iter().partition(|plan| plan.recipe == name);
+    if own.is_empty() {
+        let known: Vec<&str> = plans.iter().map(|plan| &*plan.recipe).collect();
+        bail!(
+            "--recipe {name}: no recipe of this folder is called so; allowed: {}",
+            known.join(", ")
+        );
+    }
+    let others: BTreeSet<&StageKey> = others.into_iter().flat_map(keys).collect();
+    let own = own.into_iter().flat_map(keys);
+    Ok(own.filter(|key| !others.contains(key)).collect())
 }

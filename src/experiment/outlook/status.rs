@@ -82,8 +82,10 @@ impl Status {
         let (records, _) = JsonLines::read_whole_lines(&folder.join(RECORDS))?;
         let standing = Standing::now(&store);
         let elements = standing.elements(&store);
-        if let Some(error) = standing.silent.filter(|_| !elements.is_empty()) {
-            warnings.push(format!("Slurm cannot be asked: {error}"));
+        if !elements.is_empty() {
+            warnings.extend(standing.short_leads(&store));
+            let silent = standing.silent.as_ref();
+            warnings.extend(silent.map(|error| format!("Slurm cannot be asked: {error}")));
         }
         let waits = |element: &ElementStanding| !matches!(element.state, ElementState::Over { .. });
         let is_queued = elements.iter().any(waits);
@@ -240,7 +242,7 @@ fn write_elements(f: &mut Page, elements: &[ElementStanding]) -> fmt::Result {
         others.entry((order, text)).or_default().push(element);
     }
     let is_over = others.keys().any(|(order, _)| *order == 3);
-    for ((_, text), elements) in others {
+    for ((order, text), elements) in others {
         let named = elements
             .iter()
             .take(NAMED)
@@ -253,6 +255,11 @@ fn write_elements(f: &mut Page, elements: &[ElementStanding]) -> fmt::Result {
             named.push(format!("{more} more"));
         }
         writeln!(f, "  {text}: {}", named.join("; "))?;
+        // Of elements that ended alike, one log tells as much as all.
+        let mut logs = elements.iter().filter_map(|element| element.log.as_ref());
+        if let Some(log) = logs.find(|log| order == 3 && log.exists()) {
+            writeln!(f, "    log: {}", log.display())?;
+        }
     }
     if is_over {
         writeln!(f, "  what is over and not done: `harness submit` again")?;

@@ -13,6 +13,7 @@ use super::vlm::vlm;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::folder::{StageFolder, Unit};
+use crate::experiment::store::pace::Pace;
 use crate::experiment::trial::parts::TrialParts;
 use crate::experiment::trial::stage::{Stage, StageKind};
 use crate::graph::clip::VisionLanguageConfig;
@@ -218,7 +219,9 @@ impl Workshop<'_> {
             .then(|| Beacon::new(&attempt.folder, training.step(), to, Unit::Steps));
         self.snap(stage, attempt, record.album, training)?;
         self.validate(stage, attempt, training, &mut record)?;
+        let (mut pace, first) = (Pace::default(), training.step());
         while training.step() < to {
+            let began = Instant::now();
             let Advance {
                 loss,
                 kept,
@@ -243,7 +246,11 @@ impl Workshop<'_> {
                 break;
             }
             let planned = cadence.is_planned(step);
-            self.rest(attempt, &mut cadence, step, || {
+            // The first step makes kernels and fills caches.
+            if step > first + 1 {
+                pace.took_step(began.elapsed());
+            }
+            self.rest(attempt, &mut cadence, &mut pace, step, || {
                 let Some(journal) = &mut record.journal else {
                     return Ok(training.checkpoint(stage.key.as_str(), true));
                 };
@@ -292,19 +299,23 @@ impl Workshop<'_> {
         }
     }
 
-    /// Runs between two steps of a training: writes a checkpoint if one is due, and ends the training if a
-    /// stop was requested.
+    /// Runs between two steps of a training: writes a checkpoint if one is due, with the `pace` so far, and ends the
+    /// training if a stop was requested.
     fn rest(
         &self,
         attempt: &Attempt,
         cadence: &mut Cadence,
+        pace: &mut Pace,
         step: usize,
         state: impl FnOnce() -> Result<Checkpoint>,
     ) -> Result<()> {
         let stop = self.interrupt.check();
         if stop.is_err() || cadence.is_due(step, Instant::now()) {
+            let began = Instant::now();
             attempt.save(&state()?, attempt.folder.checkpoints())?;
             cadence.written(Instant::now());
+            pace.took_checkpoint(began.elapsed());
+            pace.tell(&attempt.folder)?;
         }
         Ok(stop?)
     }

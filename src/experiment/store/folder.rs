@@ -107,6 +107,11 @@ impl StageFolder {
         States::new(&self.0, "best")
     }
 
+    /// How long the training needs to come to rest.
+    pub fn pace(&self) -> PathBuf {
+        self.0.join("pace.json")
+    }
+
     /// The journal.
     pub fn journal(&self) -> PathBuf {
         self.0.join("journal.jsonl")

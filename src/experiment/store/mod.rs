@@ -11,6 +11,7 @@ pub mod frozen;
 pub mod lease;
 pub mod measured;
 pub mod owner;
+pub mod pace;
 pub mod pictures;
 pub mod program;
 pub mod provenance;

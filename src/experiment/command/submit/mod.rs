@@ -11,7 +11,9 @@ pub use shown::would_submit;
 
 use super::begun::{BeginRequest, Begun};
 use super::finish;
+use crate::experiment::cluster::data::data_states;
 use crate::experiment::cluster::jobs::Place;
+use crate::experiment::cluster::lead::Paces;
 use crate::experiment::cluster::mounts;
 use crate::experiment::cluster::profiles::Profiles;
 use crate::experiment::cluster::standing::Standing;
@@ -104,6 +106,15 @@ pub fn submit(request: &SubmitRequest) -> Result<SubmitEnd, CommandError> {
         let outcome = finish::write(&begun, run, begun.frozen.workers, Duration::ZERO)?;
         return Ok(SubmitEnd::Finished(Box::new(outcome)));
     }
+    let paces = Paces::new(
+        &begun.store,
+        begun.frozen.stages.iter().map(|stage| &stage.key),
+    );
+    let jobs = elements.iter().map(|placed| &placed.element);
+    let jobs = jobs.map(|element| (&*element.kind, &*element.stages));
+    for warning in paces.warnings(&profiles, jobs) {
+        say(&format!("warning: {warning}"));
+    }
     let queued: BTreeSet<String> = alive.iter().map(|(place, ..)| place.job.clone()).collect();
     let handover = Handover {
         begun: &begun,
@@ -117,6 +128,7 @@ pub fn submit(request: &SubmitRequest) -> Result<SubmitEnd, CommandError> {
         provenance: begun.provenance.clone(),
         diff: diff_of(&begun.provenance),
         lines,
+        data: data_states(&begun.plan).map_err(CommandError::Input)?,
         retries: request.retries,
         workers: begun.frozen.workers,
     };

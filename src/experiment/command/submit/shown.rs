@@ -3,8 +3,9 @@
 use super::parts::{absolute, arrays_of, dependency, kinds, missing, scripts, slurm, workers};
 use super::request::SubmitRequest;
 use crate::experiment::cluster::elements::Placed;
-use crate::experiment::cluster::profiles::Profiles;
+use crate::experiment::cluster::profiles::{FINISH, Profiles};
 use crate::experiment::cluster::script::{Call, shell_word};
+use crate::experiment::cluster::slurm::Slurm;
 use crate::experiment::cluster::standing::Standing;
 use crate::experiment::command::ahead::results_folder;
 use crate::experiment::command::begun::frozen;
@@ -112,27 +113,52 @@ fn shown_text(
             folder: &folder,
             script: &script,
         };
-        let words: Vec<String> = call
-            .arguments()
-            .iter()
-            .map(|word| shell_word(word))
-            .collect();
-        writeln!(text, "\nsbatch {}", words.join(" "))?;
+        write_call(&mut text, &call)?;
         for placed in &elements[array.first..array.first + array.count] {
             writeln!(text, "  {}", placed.element.title)?;
         }
-        // The jobs that it depends on do not exist yet.
-        let alone = Call {
-            dependency: "",
-            ..call
+        writeln!(text, "  {}", asked(&slurm, &call, &scripts[&array.kind]))?;
+    }
+    if !arrays.is_empty() && profiles.usual.finish {
+        let (logs, name) = (
+            submission.join("log/finish_%j.out").display().to_string(),
+            format!("hs-{SHOWN_ID}-{FINISH}"),
+        );
+        let call = Call {
+            profile: &profiles.of(FINISH),
+            name: &name,
+            id: SHOWN_ID,
+            dependency: &format!("afterany:{}", numbers.join(":")),
+            array: None,
+            logs: &logs,
+            folder: &folder,
+            script: &submission.join(format!("job-{FINISH}.sh")),
         };
-        match slurm.test(&alone.options(), &scripts[&array.kind]) {
-            Ok(told) => writeln!(text, "  {told}")?,
-            Err(error) => writeln!(text, "  not asked or refused: {error:#}")?,
-        }
+        write_call(&mut text, &call)?;
+        writeln!(text, "  the last job, which writes the records and tables")?;
+        writeln!(text, "  {}", asked(&slurm, &call, &scripts[FINISH]))?;
     }
     for (kind, script) in &scripts {
         write!(text, "\njob-{kind}.sh:\n{script}")?;
     }
     Ok(text)
+}
+
+/// Writes a call of `sbatch` as a user types it.
+fn write_call(text: &mut String, call: &Call) -> Result<()> {
+    let words = call.arguments();
+    let words: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
+    Ok(writeln!(text, "\nsbatch {}", words.join(" "))?)
+}
+
+/// What Slurm says to a call with this `script`. The jobs that it depends on do not exist yet, so they are left out.
+fn asked(slurm: &Slurm, call: &Call, script: &str) -> String {
+    let alone = Call {
+        dependency: "",
+        ..*call
+    };
+    match slurm.test(&alone.options(), script) {
+        Ok(told) => told,
+        Err(error) => format!("not asked or refused: {error:#}"),
+    }
 }

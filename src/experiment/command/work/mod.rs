@@ -6,12 +6,15 @@
 
 mod end;
 mod patient;
+mod watch;
 
 pub use end::WorkEnd;
 
 use super::check::check_once;
+use crate::experiment::cluster::data::refuse_changed;
 use crate::experiment::cluster::elements::Element;
 use crate::experiment::cluster::ends::position;
+use crate::experiment::cluster::lead::Paces;
 use crate::experiment::cluster::queue::Job;
 use crate::experiment::cluster::slurm::Slurm;
 use crate::experiment::cluster::submission::{JOB_NAME, Origin, Submission};
@@ -32,7 +35,7 @@ use crate::experiment::trial::inputs::{CommandError, Inputs};
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::{Planned, planned};
 use crate::experiment::trial::stage::Stage;
-use crate::recipe::Plan;
+use crate::recipe::{Plan, Trial};
 use crate::screen::say;
 use anyhow::{Context, Result, bail};
 use end::note;
@@ -40,6 +43,7 @@ use patient::Patient;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use watch::Watch;
 
 /// The time between two looks for a result that is not there yet.
 const LOOK: Duration = Duration::from_millis(500);
@@ -102,7 +106,15 @@ pub fn work(request: &WorkRequest) -> Result<(String, WorkEnd), CommandError> {
         store: &store,
     };
     let before = position(&store, &element.stages);
+    let watch = Watch::begin(&submission, number, &request.interrupt);
     let end = job.run(&submission)?;
+    drop(watch);
+    let profiles = submission.profiles().map_err(CommandError::Input)?;
+    let paces = Paces::new(&store, element.stages.iter());
+    let jobs = std::iter::once((&*element.kind, &*element.stages));
+    for warning in paces.warnings(&profiles, jobs) {
+        say(&format!("warning: {warning}"));
+    }
     let end = note(&submission.end(number), &element, &store, &before, end);
     Ok((element.title, end.map_err(CommandError::Output)?))
 }
@@ -138,6 +150,9 @@ impl ElementJob<'_> {
         let origin = submission.origin().map_err(CommandError::Input)?;
         let retries = origin.retries;
         let inputs = Inputs::default();
+        let own = |trial: &&Trial| element.trials.contains(&trial.hash);
+        refuse_changed(&origin.data, plan.trials.iter().filter(own))
+            .map_err(CommandError::Input)?;
         let trials = self.trials(plan, &inputs).map_err(CommandError::Input)?;
         let checked = check_once(&trials, &inputs.datasets, store, interrupt, false);
         checked.map_err(CommandError::Input)?;
