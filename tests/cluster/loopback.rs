@@ -236,7 +236,11 @@ impl Loopback {
             port + 2
         );
         let storage = match accounts {
-            true => format!("{WITH_ACCOUNTS}AccountingStoragePort={}\n", port + 4),
+            // The pass is the socket by which the daemon is believed.
+            true => format!(
+                "{WITH_ACCOUNTS}AccountingStoragePort={}\nAccountingStoragePass={folder}/munge/socket\n",
+                port + 4
+            ),
             false => WITHOUT_ACCOUNTS.into(),
         };
         fs::write(self.at("slurm.conf"), text + &storage).unwrap();

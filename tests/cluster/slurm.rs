@@ -379,29 +379,34 @@ fn an_orphan_of_a_lost_node_and_its_successor_leave_one_result() {
     let Some(mut slurm) = Loopback::start() else {
         return;
     };
-    let sweep = "question = 'q'\nreference = 'a'\n[[each]]\nlabel = 'a'\n[[each]]\nlabel = 'b'\nset.'method.level' = 3\n\
-        [[each]]\nlabel = 'c'\nset.'method.level' = 4\n[[each]]\nlabel = 'd'\nset.'method.level' = 5\n";
-    // Four elements without a burn-in fill both nodes.
-    let work = Work::new(
-        &slurm,
-        sweep,
-        "seeds = [0]\n[method]\nburn-in = 0\nsleep-ms = 700\n",
-    );
+    // Four elements without a burn-in fill both nodes. Those of the first one end soon, so that it has room for those of
+    // the other one while their first processes still work.
+    let row = |label: &str, milliseconds: u32| {
+        format!(
+            "[[each]]\nlabel = '{label}'\nset.'method.sleep-ms' = {milliseconds}\nset.'method.level' = {}\n",
+            label.len()
+        )
+    };
+    let rows = [("a", 200), ("bb", 200), ("ccc", 1200), ("dddd", 1200)];
+    let rows: String = rows.map(|(label, time)| row(label, time)).concat();
+    let sweep = format!("question = 'q'\nreference = 'a'\n{rows}");
+    let work = Work::new(&slurm, &sweep, "seeds = [0]\n[method]\nburn-in = 0\n");
     let expected = work.undisturbed(4);
     work.submit();
-    slurm.wait(LONG, "all train", |queue| {
-        queue
-            .iter()
-            .filter(|job| job.state == "RUNNING" && job.name.starts_with("hs-"))
-            .count()
-            == 4
-    });
+    slurm.wait(
+        LONG,
+        "all train, the slow ones on the second node",
+        |queue| {
+            let runs = |job: &&Shown| job.state == "RUNNING" && job.index.is_some();
+            let mut nodes: Vec<_> = queue.iter().filter(runs).collect();
+            nodes.sort_by_key(|job| job.index);
+            let nodes: Vec<&str> = nodes.iter().map(|job| job.node.as_str()).collect();
+            nodes == ["n1", "n1", "n2", "n2"]
+        },
+    );
     wait(|| {
-        work.rig
-            .journals("out", "distill-")
-            .matches("\"step\":20,")
-            .count()
-            == 4
+        let journals = work.rig.journals("out", "distill-");
+        journals.matches("\"step\":10,").count() == 4
     });
     let rig = work.rig;
     slurm.kill_second_node();
@@ -460,7 +465,7 @@ fn accounts_tell_what_the_queue_has_forgotten() {
     let status = work.status();
     for (part, place) in [
         ("over: it ended without its results: ", &places[0]),
-        ("over: cancelled: ", &places[1]),
+        ("over: stopped by a signal: ", &places[1]),
     ] {
         let line = status.lines().find(|line| line.contains(part));
         assert!(
