@@ -379,8 +379,8 @@ fn an_orphan_of_a_lost_node_and_its_successor_leave_one_result() {
     let Some(mut slurm) = Loopback::start() else {
         return;
     };
-    // Four elements without a burn-in fill both nodes. Those of the first one end soon, so that it has room for those of
-    // the other one while their first processes still work.
+    // Four elements without a burn-in fill both nodes. Those of the first one end soon, so that it has room for those
+    // of the other one while their first processes still work.
     let row = |label: &str, milliseconds: u32| {
         format!(
             "[[each]]\nlabel = '{label}'\nset.'method.sleep-ms' = {milliseconds}\nset.'method.level' = {}\n",

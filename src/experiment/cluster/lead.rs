@@ -38,7 +38,7 @@ impl<'a> Paces<'a> {
         for (kind, stages) in jobs {
             let pace = longest.entry(kind).or_default();
             for of_stage in stages.iter().filter_map(|key| self.0.get(key.kind())) {
-                if of_stage.to_rest() > pace.to_rest() {
+                if of_stage.seconds_to_rest() > pace.seconds_to_rest() {
                     *pace = *of_stage;
                 }
             }
@@ -51,8 +51,8 @@ impl<'a> Paces<'a> {
 
 /// The warning for jobs of this kind; none if their `lead` is long enough.
 fn warning(kind: &str, profile: &Profile, pace: Pace) -> Option<String> {
-    let least = (pace.to_rest() + LATE).ceil();
-    (f64::from(profile.lead) < least && pace.to_rest() > 0.0).then(|| {
+    let least = (pace.seconds_to_rest() + LATE).ceil();
+    (f64::from(profile.lead) < least && pace.seconds_to_rest() > 0.0).then(|| {
         format!(
             "`lead = {}` is too short for jobs of the kind `{kind}`: a step took {:.1} s and a checkpoint {:.1} s, and \
              Slurm's signal may come a minute late; allowed: {least} and more, or their work since the last checkpoint is lost",

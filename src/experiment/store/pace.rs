@@ -58,7 +58,7 @@ impl Pace {
     }
 
     /// The longest time from a request to the end of the checkpoint, in seconds.
-    pub fn to_rest(&self) -> f64 {
+    pub fn seconds_to_rest(self) -> f64 {
         self.step + self.checkpoint
     }
 }
@@ -84,6 +84,6 @@ mod tests {
         tell(9, 2);
         let pace = Pace::of(&folder);
         assert_eq!((pace.step, pace.checkpoint), (9.0, 7.0));
-        assert_eq!(pace.to_rest(), 16.0);
+        assert_eq!(pace.seconds_to_rest(), 16.0);
     }
 }
