@@ -52,6 +52,8 @@ pub use origin::Origin;
 pub use overlay::{lay, value_at};
 pub use paths::{Places, at_home, with_places};
 pub use phases::{PHASE, TABLES as PHASE_TABLES};
+#[cfg(test)]
+pub use plan::made_up;
 pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
 pub use schema::{recipe_schema, sweep_schema};
 pub use schema_writer::{ComponentChoice, ComponentSlot};

@@ -4,6 +4,11 @@
 //! The order is that of the recipe: sweeps, their rows, the seeds. A trial has the position of its first use.
 
 mod builder;
+#[cfg(test)]
+mod made_up;
+
+#[cfg(test)]
+pub use made_up::made_up;
 
 use super::new_keys::NewKeys;
 use super::paths::{self, Places};

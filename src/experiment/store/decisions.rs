@@ -138,3 +138,148 @@ fn question(plan: &Plan, sweep: &SweepPlan, decision: &RowDecision) -> Option<St
     let asked = serde_json::to_string(&(effect_scale, negligible, compared.count(), own, other));
     Some(blake3::hash(asked.ok()?.as_bytes()).to_hex().to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Verdict;
+    use crate::recipe::made_up;
+
+    const RULE: UntilDecided = UntilDecided {
+        at_least: 2,
+        at_most: 6,
+        effect_scale: 1.0,
+        negligible: Some(0.5),
+    };
+
+    fn plan() -> Plan {
+        made_up(&["all", "a", "b"], RULE)
+    }
+
+    fn decided(row: &str, seeds: usize, verdict: Verdict) -> RowDecision {
+        RowDecision {
+            row: row.into(),
+            seeds,
+            verdict,
+        }
+    }
+
+    /// A store that keeps that `a` hurts at five seeds.
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let known = vec![decided("a", 5, Verdict::Hurts)];
+        let kept = Decisions::keep(&store, &plan(), std::slice::from_ref(&known)).unwrap();
+        assert_eq!(kept, [known]);
+        (folder, store)
+    }
+
+    fn held(store: &Store, plan: &Plan) -> Vec<RowDecision> {
+        let kept = Decisions::read(store, "r").unwrap();
+        kept.of(plan, &plan.sweeps[0])
+    }
+
+    #[test]
+    fn the_first_decision_on_a_question_stands_and_the_file_has_one_order() {
+        let (_folder, store) = store();
+        let later = vec![
+            decided("b", 2, Verdict::Same),
+            decided("a", 6, Verdict::Helps),
+        ];
+        let kept = Decisions::keep(&store, &plan(), &[later]).unwrap();
+        let expected = [
+            decided("a", 5, Verdict::Hurts),
+            decided("b", 2, Verdict::Same),
+        ];
+        assert_eq!(kept[0], expected);
+        assert_eq!(held(&store, &plan()), expected);
+        // Another process that has the decisions in another order leaves the same bytes.
+        let bytes = fs::read(store.decisions("r")).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let other = Store::open(other.path()).unwrap();
+        let turned = expected.iter().rev().cloned().collect();
+        Decisions::keep(&other, &plan(), &[turned]).unwrap();
+        assert_eq!(fs::read(other.decisions("r")).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_decision_holds_as_long_as_its_question_is_the_same() {
+        type Change = fn(&mut Plan);
+        let rule = |plan: &mut Plan, change: fn(&mut UntilDecided)| {
+            change(plan.sweeps[0].until.as_mut().unwrap());
+        };
+        let (_folder, store) = store();
+        let changed = |change: &dyn Fn(&mut Plan)| {
+            let mut plan = plan();
+            change(&mut plan);
+            held(&store, &plan).len()
+        };
+        let same: [Change; 3] = [
+            // A trial of another row, and trials after the decision.
+            |plan| plan.trials[12].hash = "x".into(),
+            |plan| plan.trials[5].hash = "x".into(),
+            |plan| plan.trials[11].hash = "x".into(),
+        ];
+        for change in same {
+            assert_eq!(changed(&change), 1);
+        }
+        assert_eq!(changed(&|plan| rule(plan, |rule| rule.at_least = 4)), 1);
+        assert_eq!(changed(&|plan| rule(plan, |rule| rule.at_most = 40)), 1);
+        let other: [Change; 4] = [
+            // A trial of the row or of its reference; another number of compared rows; fewer seeds than it took.
+            |plan| plan.trials[6].hash = "x".into(),
+            |plan| plan.trials[4].hash = "x".into(),
+            |plan| {
+                plan.sweeps[0].rows.pop();
+            },
+            |plan| *plan = plan.narrowed(&[vec![4, 4, 4]]),
+        ];
+        for change in other {
+            assert_eq!(changed(&change), 0);
+        }
+        assert_eq!(
+            changed(&|plan| rule(plan, |rule| rule.effect_scale = 2.0)),
+            0
+        );
+        assert_eq!(
+            changed(&|plan| rule(plan, |rule| rule.negligible = None)),
+            0
+        );
+        assert_eq!(changed(&|plan| plan.sweeps[0].name = "t".into()), 0);
+        assert_eq!(
+            changed(&|plan| plan.sweeps[0].reference = Some("b".into())),
+            0
+        );
+    }
+
+    #[test]
+    fn a_decision_on_another_question_takes_the_place_of_the_earlier_one() {
+        let (_folder, store) = store();
+        let mut plan = plan();
+        plan.trials[6].hash = "x".into();
+        let now = vec![decided("a", 3, Verdict::Helps)];
+        Decisions::keep(&store, &plan, std::slice::from_ref(&now)).unwrap();
+        assert_eq!(held(&store, &plan), now);
+        assert_eq!(held(&store, &self::plan()), []);
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_with_the_way_out() {
+        let (_folder, store) = store();
+        let path = store.decisions("r");
+        fs::write(&path, "{\"decisions\": [").unwrap();
+        for error in [
+            Decisions::read(&store, "r").unwrap_err(),
+            Decisions::keep(&store, &plan(), &[vec![]]).unwrap_err(),
+        ] {
+            let text = format!("{error:#}");
+            let place = path.display().to_string();
+            assert!(
+                text.contains(&place) && text.contains("without the file"),
+                "{text}"
+            );
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(Decisions::read(&store, "r").unwrap(), Decisions::default());
+    }
+}
