@@ -97,7 +97,7 @@ pub enum Content {
     Text(String),
     /// A count.
     Count(usize),
-    /// A mean, its standard deviation if it is shown, and true if no row has a better one.
+    /// A mean, its standard deviation if it is shown, and true if no row has a better one and means may be ranked.
     Mean(Option<f64>, Option<f64>, bool),
     /// A number.
     Number(Option<f64>),
@@ -260,7 +260,8 @@ fn content(table: &Table, row: &TableRow, kind: &Kind, look: &Look) -> Content {
         Kind::Metric(name) => {
             let value = row.value(name);
             let deviation = row.deviation.filter(|_| *name == table.metric);
-            Content::Mean(value, deviation, is_best(table, row, name, look.decimals()))
+            let best = table.ranks_means() && is_best(table, row, name, look.decimals());
+            Content::Mean(value, deviation, best)
         }
         Kind::Deviation => Content::Number(row.deviation),
         Kind::Difference => {

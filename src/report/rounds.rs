@@ -14,9 +14,10 @@ pub struct Rounds {
     pub metric: String,
     /// How each row stands; none for a row that is not compared.
     pub standings: Vec<Option<Standing>>,
-    /// The number of seeds that each row needs so far.
+    /// The number of seeds that each row needs so far. A row that is open keeps those that it has, even if it waits for
+    /// another row at an earlier round.
     pub seeds: Vec<usize>,
-    /// The differences of each compared row over its seeds up to one that has none.
+    /// The differences of each compared row over these seeds, up to the first that has none.
     pub paired: Vec<Option<Paired>>,
 }
 
@@ -55,9 +56,12 @@ impl Rounds {
         let mut paired = vec![None; rows.len()];
         for (((row, other), standing), given) in compared.into_iter().zip(found).zip(&given) {
             standings[row] = Some(standing);
-            paired[row] = given.paired(standing.seeds);
-            seeds[row] = standing.seeds;
-            seeds[other] = seeds[other].max(standing.seeds);
+            seeds[row] = match standing.state {
+                State::Open => standing.seeds.max(ended(&given.seeds).min(rule.at_most)),
+                _ => standing.seeds,
+            };
+            paired[row] = given.paired(seeds[row]);
+            seeds[other] = seeds[other].max(seeds[row]);
         }
         Self {
             metric,
@@ -113,6 +117,12 @@ impl Rounds {
     }
 }
 
+/// The number of seeds from the first on that have ended in the row and in its reference.
+fn ended(seeds: &[Seed]) -> usize {
+    let ended = seeds.iter().take_while(|seed| **seed != Seed::Pending);
+    ended.count()
+}
+
 /// What a seed of a row says beside that of its reference.
 fn seed(own: Option<&Record>, other: Option<&Record>, metric: &str) -> Seed {
     let has_failed =
@@ -133,141 +143,4 @@ fn seed(own: Option<&Record>, other: Option<&Record>, metric: &str) -> Seed {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::record;
-    use super::super::{Table, layout::TableLayout};
-    use super::*;
-    use crate::metrics::Verdict;
-    use crate::report::layout::RowLayout;
-    use std::collections::BTreeMap;
-
-    const RULE: UntilDecided = UntilDecided {
-        at_least: 2,
-        at_most: 12,
-        effect_scale: 1.0,
-        negligible: None,
-    };
-
-    /// A table with rows of these differences to the reference `all`, whose results go up and down.
-    fn folder(rows: &[(&str, &[f64])]) -> (TableLayout, BTreeMap<String, Record>) {
-        let hash = |label: &str, seed: usize| format!("{label}-{seed}");
-        let mut records = BTreeMap::new();
-        let base = |seed: usize| 20.0 + [0.3, -1.2, 2.1][seed % 3];
-        let seeds = rows.iter().map(|(_, row)| row.len()).max().unwrap();
-        let none = vec![0.0; seeds];
-        for (label, differences) in rows.iter().copied().chain([("all", &none[..])]) {
-            for (seed, difference) in differences.iter().enumerate() {
-                let hash = hash(label, seed);
-                let found = record(&hash, seed as u64, Some(base(seed) + difference));
-                records.insert(hash, found);
-            }
-        }
-        let labels = ["all"]
-            .into_iter()
-            .chain(rows.iter().map(|(label, _)| *label));
-        let layout = TableLayout {
-            name: "t".into(),
-            recipe: "r".into(),
-            question: "Which?".into(),
-            reference: Some("all".into()),
-            paper: None,
-            columns: Vec::new(),
-            provenance: Vec::new(),
-            seeds: (0..RULE.at_most as u64).collect(),
-            until: Some(RULE),
-            decisions: Vec::new(),
-            rows: labels
-                .map(|label| RowLayout {
-                    label: label.into(),
-                    paper: None,
-                    trials: (0..RULE.at_most).map(|seed| hash(label, seed)).collect(),
-                    group: None,
-                    place: None,
-                })
-                .collect(),
-        };
-        (layout, records)
-    }
-
-    const CLEAR: [f64; 9] = [-1.0, -1.1, -0.9, -1.0, -1.1, -0.9, -1.0, 7.0, 7.0];
-    const NONE: [f64; 9] = [0.5, -0.5, 0.4, -0.6, 0.5, -0.4, 0.6, -0.5, 0.4];
-
-    fn made(
-        layout: &TableLayout,
-        records: &BTreeMap<String, Record>,
-        metric: Option<&str>,
-    ) -> Table {
-        layout.table(|hash| records.get(hash), metric)
-    }
-
-    #[test]
-    fn a_decided_row_shows_the_seeds_of_its_verdict_alone() {
-        let (layout, records) = folder(&[("- a", &CLEAR), ("- b", &NONE)]);
-        let rounds = layout.rounds(|hash| records.get(hash)).unwrap();
-        assert_eq!(
-            (&*rounds.metric, &rounds.seeds[..]),
-            ("mAP", &[10, 6, 10][..])
-        );
-        let decided = rounds.decisions(["all", "- a", "- b"].into_iter());
-        let known = RowDecision {
-            row: "- a".into(),
-            seeds: 6,
-            verdict: Verdict::Hurts,
-        };
-        assert_eq!(decided, [known]);
-        let table = made(&layout, &records, None);
-        let seeds: Vec<usize> = table.rows.iter().map(|row| row.seeds).collect();
-        assert_eq!(seeds, [9, 6, 9]);
-        let judged = table.rows[1].judged.unwrap();
-        assert_eq!(
-            (judged.verdict, judged.difference.pairs),
-            (Verdict::Hurts, 6)
-        );
-        assert_eq!(table.rows[1].status, "ok");
-        assert_eq!(table.rows[2].status, "open (9 of at most 12)");
-        // The e-value of the six differences, adjusted as the smaller of two.
-        let paired = crate::report::statistics::Paired::of(&CLEAR[..6]).unwrap();
-        let evidence = judged.sequential.unwrap();
-        assert!((evidence.e / paired.e_value(0.0, 1.0) - 1.0).abs() < 1e-9);
-        assert!((evidence.adjusted * evidence.e - 2.0).abs() < 1e-9);
-        assert_eq!(table.rows[2].judged.unwrap().verdict, Verdict::Inconclusive);
-    }
-
-    #[test]
-    fn what_is_kept_stands_and_another_metric_has_verdicts_of_the_same_seeds() {
-        let (mut layout, records) = folder(&[("- a", &CLEAR), ("- b", &NONE)]);
-        layout.decisions = vec![RowDecision {
-            row: "- a".into(),
-            seeds: 5,
-            verdict: Verdict::Hurts,
-        }];
-        let table = made(&layout, &records, None);
-        let row = &table.rows[1];
-        assert_eq!(
-            (row.seeds, row.judged.unwrap().verdict),
-            (5, Verdict::Hurts)
-        );
-        let other = made(&layout, &records, Some("AP50"));
-        assert_eq!(other.rows[1].seeds, 5);
-        // AP50 is twice the mAP here, so its e-value is the same, which is not enough for two rows at five seeds.
-        assert_eq!(other.rows[1].judged.unwrap().verdict, Verdict::Inconclusive);
-    }
-
-    #[test]
-    fn a_failed_reference_stops_its_rows_and_one_alone_is_no_rule() {
-        let (mut layout, mut records) = folder(&[("- a", &NONE)]);
-        let failed = record("all-3", 3, None);
-        records.insert(failed.hash.clone(), failed);
-        let rounds = layout.rounds(|hash| records.get(hash)).unwrap();
-        assert!(rounds.are_over());
-        assert_eq!(rounds.seeds, [4, 4]);
-        // That it is to be done again opens the row.
-        records.remove("all-3");
-        let rounds = layout.rounds(|hash| records.get(hash)).unwrap();
-        assert!(!rounds.are_over());
-        layout.until = None;
-        assert_eq!(layout.rounds(|hash| records.get(hash)), None);
-        let table = made(&layout, &records, None);
-        assert_eq!(table.rows[1].judged.unwrap().sequential, None);
-    }
-}
+pub(super) mod tests;

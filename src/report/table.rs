@@ -28,7 +28,8 @@ pub struct Table {
     pub rounds: Option<Rounds>,
     /// The rows, in the order of the sweep until they are sorted.
     pub rows: Vec<TableRow>,
-    /// The agreement between the order of its means and that of the paper's numbers.
+    /// The agreement between the order of its means and that of the paper's numbers; none with seeds until decided,
+    /// whose rows have different seeds.
     pub agreement: Option<Kendall>,
     /// The oddities of the datasets of its trials, one line each, each once.
     pub findings: Vec<String>,
@@ -146,7 +147,8 @@ impl Table {
             metrics: metrics.clone(),
             rounds,
             rows: found,
-            agreement: kendall(&columns),
+            // Rows of seeds until decided have different seeds, so their means have no order.
+            agreement: kendall(&columns).filter(|_| rule.is_none()),
             findings: findings(rows),
             twins: twins(rows),
             cautions: Vec::new(),
@@ -161,8 +163,9 @@ impl Table {
         table
     }
 
-    /// Gives the rows the evidence and the verdicts of seeds until decided. A verdict by the metric that decides falls
-    /// at the end of a round and stands; those by others are of the same seeds.
+    /// Gives the rows the evidence and the verdicts of seeds until decided, which are of the seeds up to the first that
+    /// has no difference. A verdict by the metric that decides falls at the end of a round and stands; those by others
+    /// are of the same seeds.
     fn judge_until_decided(
         &mut self,
         rule: &UntilDecided,
@@ -173,37 +176,38 @@ impl Table {
             return;
         };
         let decides = rounds.metric == self.metric;
-        let compared: Vec<(usize, Option<Paired>)> = (0..rows.len())
-            .filter(|row| rounds.standings[*row].is_some())
-            .map(|row| {
-                (
-                    row,
-                    Paired::of(&differences(&rows[row], references[row], &self.metric)),
-                )
+        let compared: Vec<(usize, State, Option<Paired>)> = (0..rows.len())
+            .filter_map(|row| {
+                let state = rounds.standings[row]?.state;
+                let own = rounds.paired[row];
+                let paired = match decides {
+                    true => own,
+                    false => own.and_then(|own| {
+                        let first = rows[row].first(own.count);
+                        Paired::of(&differences(&first, references[row], &self.metric))
+                    }),
+                };
+                Some((row, state, paired))
             })
             .collect();
-        let p: Vec<f64> = compared.iter().map(|(_, one)| rule.p(*one)).collect();
-        for ((row, paired), adjusted) in compared.into_iter().zip(holm(&p)) {
-            let (state, finished) = (
-                rounds.standings[row].map(|one| one.state),
-                self.rows[row].seeds,
-            );
+        let p: Vec<f64> = compared.iter().map(|(.., one)| rule.p(*one)).collect();
+        for ((row, state, paired), adjusted) in compared.into_iter().zip(holm(&p)) {
             let row = &mut self.rows[row];
-            if state == Some(State::Open) && !row.status.starts_with("failed") {
-                row.status = format!("open ({finished} of at most {})", rule.at_most);
+            if state == State::Open && !row.status.starts_with("failed") {
+                row.status = format!("open ({} of at most {})", row.seeds, rule.at_most);
             }
-            let Some((judged, paired)) = row.judged.as_mut().zip(paired) else {
+            let Some(judged) = row.judged.as_mut() else {
                 continue;
             };
-            judged.sequential = Some(Sequential {
+            judged.sequential = paired.map(|paired| Sequential {
                 e: paired.e_value(0.0, rule.effect_scale),
                 sequence: paired.sequence(rule.effect_scale, LEVEL),
                 adjusted,
             });
-            judged.verdict = match state {
-                Some(State::Decided(verdict)) if decides => verdict,
-                _ if decides => Verdict::Inconclusive,
-                _ => rule.verdict(&paired, adjusted),
+            judged.verdict = match (state, paired) {
+                (State::Decided(verdict), _) if decides => verdict,
+                (_, Some(paired)) if !decides => rule.verdict(&paired, adjusted),
+                _ => Verdict::Inconclusive,
             };
         }
     }
@@ -246,6 +250,12 @@ impl Table {
     pub fn is_compared(&self, row: &TableRow) -> bool {
         let has_reference = row.group.is_some() || self.header.reference.is_some();
         has_reference && !self.is_reference(row)
+    }
+
+    /// Returns true if the means of the rows may be ranked. With seeds until decided, each row stops at a number of
+    /// seeds of its own, and a mean over other seeds is no better one.
+    pub fn ranks_means(&self) -> bool {
+        self.header.until.is_none()
     }
 
     /// Returns true if every group of rows has its own reference.

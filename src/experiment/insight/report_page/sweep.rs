@@ -15,7 +15,7 @@ use super::{analysis, gallery, labels, lacking, maps, series, settings, snapshot
 use crate::experiment::trial::datasets::Datasets;
 use crate::recipe::SweepOrigins;
 use crate::report::page::{ClassTable, ClassValues, PENDING, Sweep, TrialLine, View};
-use crate::report::{JsonLines, Record, Table, TableLayout, Timing};
+use crate::report::{JsonLines, Record, Table, TableLayout, TableRow, Timing};
 use anyhow::Result;
 use serde_json::Value;
 
@@ -198,7 +198,8 @@ fn log(results: &Results, hash: &str) -> Vec<String> {
 type Told<T> = Vec<(String, T)>;
 
 /// The sentence about each row, with the signs that its training went wrong; and the signs of the rows that did badly:
-/// all that are not above the row that they are compared with, without the best of the table.
+/// all that are not above the row that they are compared with, without the best of the table. Where means may not be
+/// ranked, the best is a reference that no row of its group is above.
 fn reasons(
     results: &Results,
     layout: &TableLayout,
@@ -209,6 +210,7 @@ fn reasons(
     let (mut found, mut badly) = (Vec::new(), Vec::new());
     let means = table.rows.iter().map(|row| row.mean.get(&table.metric));
     let best = means.flatten().fold(f64::NEG_INFINITY, f64::max);
+    let is_above = |row: &TableRow| row.difference.is_some_and(|one| one.mean > 0.0);
     for ((row, judged), all) in layout.rows.iter().zip(&table.rows).zip(rows).take(ROWS) {
         let row = Row { table: layout, row };
         let seeds = common(results, row, &row.trials(None)?)?;
@@ -230,9 +232,14 @@ fn reasons(
             sentence.push_str(&format!(" Signs: {}.", signs.join("; ")));
         }
         found.push((row.row.label.clone(), sentence));
-        let is_above = judged.difference.is_some_and(|one| one.mean > 0.0);
-        let is_best = table.rows.len() > 1 && judged.mean.get(&table.metric) == Some(best);
-        if !signs.is_empty() && !is_above && !is_best {
+        let is_above_it =
+            |other: &TableRow| other.group == judged.group && is_above(other) && other != judged;
+        let is_best = match table.ranks_means() {
+            true => judged.mean.get(&table.metric) == Some(best),
+            false => table.is_reference(judged) && !table.rows.iter().any(is_above_it),
+        };
+        let is_best = table.rows.len() > 1 && is_best;
+        if !signs.is_empty() && !is_above(judged) && !is_best {
             badly.push((row.row.label.clone(), signs));
         }
     }

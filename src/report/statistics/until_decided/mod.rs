@@ -104,6 +104,19 @@ impl UntilDecided {
         bounds.is_some_and(|((low, high), most)| -most <= low && high <= most)
     }
 
+    /// The number of seeds from which on a confidence sequence has bounds; none if it is the whole line up to
+    /// `at_most`.
+    pub fn first_sequence(&self) -> Option<usize> {
+        (2..=self.at_most).find(|count| {
+            let paired = Paired {
+                count: *count,
+                mean: 0.0,
+                squares: 1.0,
+            };
+            paired.half_width(self.effect_scale, LEVEL).is_some()
+        })
+    }
+
     /// The verdict on differences whose adjusted p is `adjusted`.
     pub fn verdict(&self, paired: &Paired, adjusted: f64) -> Verdict {
         match adjusted <= LEVEL {
@@ -144,20 +157,17 @@ impl UntilDecided {
                 break;
             }
             self.look(count, rows, &mut standings);
-        }
-        for (row, standing) in rows.iter().zip(&mut standings) {
-            if standing.state != State::Open {
-                continue;
+            if count == self.at_most {
+                // The last look has been: who is open now has no verdict.
+                let undecided = standings.iter_mut().filter(|standing| open(standing));
+                undecided.for_each(|standing| standing.state = State::Undecided);
             }
-            match row.kept {
-                Some(kept) => {
-                    standing.seeds = kept.seeds;
-                    standing.state = State::Decided(kept.verdict);
-                }
-                None if standing.seeds == self.at_most && !row.has(Seed::Pending, self.at_most) => {
-                    standing.state = State::Undecided;
-                }
-                None => {}
+        }
+        // Decisions that fell later than the round that has not ended.
+        for (row, standing) in rows.iter().zip(&mut standings) {
+            if let Some(kept) = row.kept.filter(|_| standing.state == State::Open) {
+                standing.seeds = kept.seeds;
+                standing.state = State::Decided(kept.verdict);
             }
         }
         standings
