@@ -252,7 +252,10 @@ pub fn cancel(args: CancelArgs) -> Result<u8, CommandError> {
 
 pub fn work(args: WorkArgs) -> Result<u8, CommandError> {
     let Some(element) = args.element else {
-        return experiment::finish(&args.submission).map(|outcome| print_outcome(&outcome));
+        let (outcome, next) = experiment::last_job(&args.submission)?;
+        let code = print_outcome(&outcome);
+        next.iter().for_each(|line| print_line(line));
+        return Ok(code);
     };
     let retries = experiment::retries_of(&args.submission)?;
     let (link, interrupt) = match experiment::role(args.supervised, retries, Request::Yield)? {

@@ -6,6 +6,7 @@ mod no_locks;
 #[allow(dead_code)]
 #[path = "../faults/rig.rs"]
 mod rig;
+mod rounds;
 mod slurm;
 mod stand_in;
 mod submit;

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! .store/submissions/<id>/     id: 8 digits of the plan's hash, 4 random ones
-//!     plan.json                the whole plan
+//!     plan.json                the plan: with seeds until decided, the trials that are needed so far
+//!     whole.json               with seeds until decided, the plan with the trials of all seeds
 //!     submission.json          where the recipe stands, its commit, the options
 //!     elements.json            what each job does
 //!     profile.json             what the jobs ask for
@@ -71,6 +72,8 @@ pub struct Origin {
 pub struct Content<'a> {
     /// The plan.
     pub plan: &'a Plan,
+    /// The plan with the trials of all seeds.
+    pub whole: &'a Plan,
     /// What it was made of.
     pub origin: &'a Origin,
     /// What its jobs do.
@@ -121,6 +124,9 @@ impl Submission {
         let write =
             |name: &str, text: String| write_atomically(&folder.join(name), text.as_bytes());
         write("plan.json", plan)?;
+        if content.whole.range.is_some() {
+            write("whole.json", serde_json::to_string(content.whole)? + "\n")?;
+        }
         write("submission.json", pretty(content.origin)?)?;
         write("elements.json", pretty(&content.elements)?)?;
         write("profile.json", pretty(content.profiles)?)?;
@@ -226,6 +232,17 @@ impl Submission {
     /// The file cannot be read. The error names it.
     pub fn plan(&self) -> Result<Plan> {
         self.read("plan.json")
+    }
+
+    /// The plan with the trials of all seeds; none if their number is fixed, and `plan.json` has all.
+    ///
+    /// # Errors
+    /// The file cannot be read. The error names it.
+    pub fn whole(&self) -> Result<Option<Plan>> {
+        match self.0.join("whole.json").exists() {
+            true => self.read("whole.json").map(Some),
+            false => Ok(None),
+        }
     }
 
     /// What the submission was made of.

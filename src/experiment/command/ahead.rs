@@ -6,7 +6,7 @@ use crate::experiment::outlook::splits::SplitOutlook;
 use crate::experiment::outlook::{Outlook, PowerOutlook, PowerRequest, SeedsOutlook, Status};
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::run::results::{TIMING, frozen as layouts};
-use crate::experiment::run::round::{Failed, Known, Round};
+use crate::experiment::run::round::{Known, Round};
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::frozen::FrozenPlan;
@@ -78,7 +78,6 @@ pub fn plan(
         folder: &folder,
         store: store.as_ref(),
         reused: &reused,
-        failed: Failed::Again,
     };
     let round = Round::new(&whole, &known).map_err(CommandError::Input)?;
     let until = SeedsOutlook::new(&whole, &round);

@@ -8,7 +8,7 @@ use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::run::interrupt::Interrupt;
 use crate::experiment::run::results::Results;
-use crate::experiment::run::round::{Failed, Known, Round};
+use crate::experiment::run::round::{Known, Round};
 use crate::experiment::run::trials::Run;
 use crate::experiment::settings::report::ReportConfig;
 use crate::experiment::settings::trial_settings::TrialSettings;
@@ -43,8 +43,6 @@ pub struct BeginRequest<'a> {
     pub interrupt: &'a Interrupt,
     /// The plan with the trials of all seeds.
     pub plan: &'a Plan,
-    /// What happens to failed trials of rows that get seeds until they are decided.
-    pub failed: Failed,
 }
 
 /// A sweep whose plan is checked and whose results folder is open.
@@ -101,7 +99,6 @@ impl Begun {
             folder: &folder,
             store: Some(&store),
             reused: &reused,
-            failed: request.failed,
         };
         let round = Round::keep(request.plan, &known).map_err(CommandError::Input)?;
         let (sentence, plan) = (round.sentence(), round.plan);
@@ -143,27 +140,27 @@ impl Begun {
     }
 
     /// Ends a round of `whole`, the plan with the trials of all seeds: the decisions that have fallen are kept, in the
-    /// store and in the head of the tables, whose lines are `lines`. Returns true if another round follows.
+    /// store and in the head of the tables, whose lines are `lines`. Returns the number of trials that the next round
+    /// adds; 0 if none follows.
     ///
     /// # Errors
     /// The results folder cannot be read or written.
-    pub fn close(&self, whole: &Plan, lines: &[String]) -> Result<bool> {
+    pub fn close(&self, whole: &Plan, lines: &[String]) -> Result<usize> {
         if whole.range.is_none() {
-            return Ok(false);
+            return Ok(0);
         }
         let known = Known {
             folder: &self.folder,
             store: Some(&self.store),
             reused: &self.reused,
-            failed: Failed::Stays,
         };
         let next = Round::keep(whole, &known)?;
-        if next.goes_on_from(&self.plan) {
-            return Ok(true);
+        let more = next.more_than(&self.plan);
+        if more == 0 {
+            let _alone = self.store.lock_tables()?;
+            layout::merge(&self.folder, &next.tables(lines))?;
         }
-        let _alone = self.store.lock_tables()?;
-        layout::merge(&self.folder, &next.tables(lines))?;
-        Ok(false)
+        Ok(more)
     }
 
     /// The run of the plan, in which no trial has ended. `lines` are those of [`Self::lines`].

@@ -9,7 +9,7 @@ use super::ahead::results_folder;
 use crate::atomic::write_atomically;
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::run::results::{TIMING, frozen};
-use crate::experiment::run::round::{Failed, Known, Round};
+use crate::experiment::run::round::{Known, Round};
 use crate::experiment::store::provenance::Provenance;
 use crate::experiment::store::reused::ReusedResults;
 use crate::experiment::store::root::Store;
@@ -75,7 +75,6 @@ fn needed(whole: &Plan, from: &Path) -> Result<Plan> {
         folder: from,
         store: store.as_ref(),
         reused: &reused,
-        failed: Failed::Stays,
     };
     Ok(Round::new(whole, &known)?.plan)
 }

@@ -13,7 +13,6 @@ use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
 use crate::experiment::run::perform::Resources;
 use crate::experiment::run::progress::{Progress, Verbosity};
-use crate::experiment::run::round::Failed;
 use crate::experiment::run::scheduler::Rules;
 use crate::experiment::run::supervise::Link;
 use crate::experiment::run::workers::Workers;
@@ -86,36 +85,37 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let start = Instant::now();
     let mut inputs = Inputs::default();
     let plan = options.link.plan(|| inputs.plan(request))?;
-    let mut failed = Failed::Again;
+    let mut is_first = true;
     loop {
         let begin = BeginRequest {
             recipe: request,
             out: options.out.as_deref(),
-            renew: options.renew && failed == Failed::Again,
+            renew: options.renew && is_first,
             replace: options.replace,
             reuse: &options.reuse,
             shows: options.verbosity != Verbosity::Quiet,
             interrupt: &options.interrupt,
             plan: &plan,
-            failed,
         };
-        let (outcome, next) = round(&begin, inputs, options, start)?;
+        // A trial that has failed is done again once by each command.
+        let (outcome, next) = round(&begin, inputs, options, start, is_first)?;
         match next {
             Some(of_next) => inputs = of_next,
             None => return Ok(outcome),
         }
-        // A trial that has failed in this command is done again by the next command.
-        failed = Failed::Stays;
+        is_first = false;
     }
 }
 
 /// Runs the trials that are needed so far: all, or a round of seeds. With another round to come, it returns the
-/// datasets for that; otherwise the reports are written.
+/// datasets for that; otherwise the reports are written. `retries_failed` chooses whether trials that have failed are
+/// done again.
 fn round(
     begin: &BeginRequest,
     inputs: Inputs,
     options: &SweepOptions,
     start: Instant,
+    retries_failed: bool,
 ) -> Result<(Outcome, Option<Inputs>), CommandError> {
     let mut opened = None;
     let begun = Begun::new(begin, inputs, |trials| {
@@ -149,7 +149,7 @@ fn round(
     // A full disk must not cost the work: they are written again at the end.
     let without_sources = sources::write(folder, plan).err();
     run.take_finished(reused).map_err(CommandError::Output)?;
-    if begin.failed == Failed::Stays {
+    if !retries_failed {
         run.take_failures().map_err(CommandError::Output)?;
     }
     let (tasks, notes) = run.tasks();
@@ -231,18 +231,20 @@ fn round(
         let written = provenance.write(folder, plan, &times);
         written.map_err(CommandError::Output)?;
     }
+    let next = begun
+        .close(begin.plan, &lines)
+        .map_err(CommandError::Output)?;
+    let (failed, interrupted) = (run.failed(), options.interrupt.requested());
+    let ends_here = interrupted || (options.fail_fast && !failed.is_empty());
+    let goes_on = next > 0 && !ends_here;
     let outcome = Outcome {
         tables: run.tables(),
-        failed: run.failed(),
-        left: trials.len() - run.finished(),
-        interrupted: options.interrupt.requested(),
+        failed,
+        // Whoever stops at the end of a round has all of the next one left.
+        left: trials.len() - run.finished() + next,
+        interrupted,
         folder: folder.clone(),
     };
-    let ends_here = outcome.interrupted || (options.fail_fast && !outcome.failed.is_empty());
-    let goes_on = begun
-        .close(begin.plan, &lines)
-        .map_err(CommandError::Output)?
-        && !ends_here;
     if frozen.report.analyse && !outcome.interrupted && !goes_on {
         analyse_finished(folder, options, &progress);
     }

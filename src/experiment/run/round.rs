@@ -1,5 +1,8 @@
 //! Rounds of seeds: which trials of a plan whose rows get seeds until they are decided are needed so far.
 //!
+//! A trial that has failed gives its row no more seeds, and the other rows go on. It stays in the plan, so that a
+//! command may do it again beside the next round; then its row goes on.
+//!
 //! The results of the store decide, in the order of the seeds, so a sweep that is killed and continued, and two
 //! processes on one folder, come to the same rounds and decisions. A decision that has fallen is kept in the store.
 
@@ -14,15 +17,6 @@ use anyhow::Result;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What happens to a trial that has failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failed {
-    /// It is done again, and its row waits for it.
-    Again,
-    /// It stays as it is, and its row gets no more seeds.
-    Stays,
-}
-
 /// The results that decide.
 pub struct Known<'a> {
     /// The results folder.
@@ -31,8 +25,6 @@ pub struct Known<'a> {
     pub store: Option<&'a Store>,
     /// The results that were computed elsewhere.
     pub reused: &'a ReusedResults,
-    /// What happens to failed trials.
-    pub failed: Failed,
 }
 
 /// The part of a plan that is needed so far.
@@ -108,13 +100,11 @@ impl Round {
         })
     }
 
-    /// Returns true if the round has a trial that `earlier` did not have.
-    pub fn goes_on_from(&self, earlier: &Plan) -> bool {
+    /// The number of trials of the round that `earlier` does not have.
+    pub fn more_than(&self, earlier: &Plan) -> usize {
         let known: BTreeSet<&str> = earlier.trials.iter().map(|trial| &*trial.hash).collect();
-        self.plan
-            .trials
-            .iter()
-            .any(|trial| !known.contains(&*trial.hash))
+        let trials = self.plan.trials.iter();
+        trials.filter(|trial| !known.contains(&*trial.hash)).count()
     }
 
     /// The tables of the round. `provenance` are the lines of every table's header.
@@ -145,10 +135,7 @@ impl Known<'_> {
 
     /// The result of the trial `hash`, if it counts.
     fn record<'b>(&'b self, records: &'b JsonLines<Record>, hash: &str) -> Option<&'b Record> {
-        let counts = |record: &&Record| {
-            let has_failed = record.failure().is_some();
-            record.code_version == CODE_VERSION && !(has_failed && self.failed == Failed::Again)
-        };
+        let counts = |record: &&Record| record.code_version == CODE_VERSION;
         // A record without its working data is of another store; its trial runs again.
         let is_there = |_: &&Record| {
             self.store
@@ -156,5 +143,152 @@ impl Known<'_> {
         };
         let own = records.get(hash).filter(counts).filter(is_there);
         own.or_else(|| self.reused.get(hash).map(|reused| &reused.record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::UntilDecided;
+    use crate::recipe::made_up;
+    use serde_json::json;
+    use std::fs;
+
+    const RULE: UntilDecided = UntilDecided {
+        at_least: 2,
+        at_most: 9,
+        effect_scale: 1.0,
+        negligible: None,
+    };
+    /// Differences whose evidence is strong enough for two rows at six seeds, and others that are never.
+    const CLEAR: [f64; 6] = [-1.0, -1.1, -0.9, -1.0, -1.1, -0.9];
+    const NONE: [f64; 9] = [0.5, -0.5, 0.4, -0.6, 0.5, -0.4, 0.6, -0.5, 0.4];
+
+    /// A results folder with these results of the rows `all`, `a` and `b`: the differences to `all`, and nothing where
+    /// a trial has failed.
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new(rows: [&[Option<f64>]; 2]) -> Self {
+            let folder = Self(tempfile::tempdir().unwrap());
+            let seeds = rows.iter().map(|row| row.len()).max().unwrap();
+            let reference = vec![Some(0.0); seeds];
+            for (label, row) in [("all", &reference[..]), ("a", rows[0]), ("b", rows[1])] {
+                for (seed, difference) in row.iter().enumerate() {
+                    folder.add(label, seed, *difference, CODE_VERSION);
+                }
+            }
+            folder
+        }
+
+        fn add(&self, label: &str, seed: usize, difference: Option<f64>, version: u32) {
+            let path = self.0.path().join(RECORDS);
+            let mut lines = JsonLines::<Record>::read(&path).unwrap();
+            let mut record = json!({
+                "recipe": "r", "hash": format!("{label}-{seed}"), "label": label, "seed": seed, "steps": 1,
+                "status": "failed", "error": "it broke", "code_version": version,
+            });
+            if let Some(difference) = difference {
+                let level = 20.0 + [0.3, -1.2, 2.1][seed % 3];
+                record["status"] = "ok".into();
+                record["metrics"] = json!({ "mAP": level + difference });
+                record.as_object_mut().unwrap().remove("error");
+            }
+            lines.insert(serde_json::from_value(record).unwrap());
+            lines.write(&path, std::iter::empty()).unwrap();
+        }
+
+        /// The round, without a store.
+        fn round(&self) -> Round {
+            let known = Known {
+                folder: self.0.path(),
+                store: None,
+                reused: &ReusedResults::default(),
+            };
+            Round::new(&whole(), &known).unwrap()
+        }
+
+        /// The seeds of the rows in it.
+        fn seeds(&self) -> Vec<usize> {
+            let plan = self.round().plan;
+            let rows = plan.sweeps[0].rows.iter();
+            rows.map(|row| row.trials.len()).collect()
+        }
+    }
+
+    fn whole() -> Plan {
+        made_up(&["all", "a", "b"], RULE)
+    }
+
+    fn some(values: &[f64]) -> Vec<Option<f64>> {
+        values.iter().copied().map(Some).collect()
+    }
+
+    #[test]
+    fn open_rows_get_the_next_seed_and_a_decided_one_gets_none() {
+        assert_eq!(Folder::new([&[], &[]]).seeds(), [2, 2, 2]);
+        let folder = Folder::new([&some(&CLEAR), &some(&NONE[..6])]);
+        let round = folder.round();
+        assert_eq!(folder.seeds(), [7, 6, 7]);
+        assert_eq!(round.more_than(&whole().narrowed(&[vec![6, 6, 6]])), 2);
+        assert_eq!(round.more_than(&round.plan), 0);
+        assert_eq!(
+            round.sentence().unwrap(),
+            "seeds until decided: 1 of 2 compared rows are open, with 7 of at most 9 seeds"
+        );
+        assert_eq!(round.tables(&[])[0].decisions.len(), 1);
+        let end = Folder::new([&some(&CLEAR), &some(&NONE)]);
+        assert_eq!(end.seeds(), [9, 6, 9]);
+        assert!(end.round().sentence().unwrap().contains("0 of 2 compared"));
+    }
+
+    #[test]
+    fn a_failed_trial_stays_in_the_plan_and_the_other_rows_go_on() {
+        let mut failing = some(&NONE[..4]);
+        failing[3] = None;
+        let folder = Folder::new([&failing, &some(&NONE[..6])]);
+        assert_eq!(folder.seeds(), [7, 4, 7]);
+        // It has been done again: its row goes on, and the other keeps the seeds that it has while it waits.
+        folder.add("a", 3, Some(0.2), CODE_VERSION);
+        assert_eq!(folder.seeds(), [6, 5, 6]);
+        folder.add("a", 4, Some(0.2), CODE_VERSION);
+        folder.add("a", 5, Some(-0.4), CODE_VERSION);
+        assert_eq!(folder.seeds(), [7, 7, 7]);
+    }
+
+    #[test]
+    fn results_of_other_computations_do_not_count() {
+        let folder = Folder::new([&some(&NONE[..3]), &some(&NONE[..3])]);
+        assert_eq!(folder.seeds(), [4, 4, 4]);
+        folder.add("a", 1, Some(0.5), CODE_VERSION + 1);
+        assert_eq!(folder.seeds(), [3, 2, 3]);
+    }
+
+    #[test]
+    fn decisions_are_kept_and_records_without_working_data_do_not_count() {
+        let folder = Folder::new([&some(&CLEAR), &some(&NONE[..6])]);
+        let store = Store::open(folder.0.path()).unwrap();
+        let reused = ReusedResults::default();
+        let known = Known {
+            folder: folder.0.path(),
+            store: Some(&store),
+            reused: &reused,
+        };
+        let seeds = |round: &Round| round.rounds[0].as_ref().unwrap().seeds.clone();
+        assert_eq!(seeds(&Round::keep(&whole(), &known).unwrap()), [2, 2, 2]);
+        for trial in &whole().trials {
+            let working = store.trial(&trial.hash);
+            working.make().unwrap();
+            fs::write(working.status(), "{}\n").unwrap();
+        }
+        // To look keeps nothing.
+        assert_eq!(seeds(&Round::new(&whole(), &known).unwrap()), [7, 6, 7]);
+        assert!(!store.decisions("r").exists());
+        assert_eq!(seeds(&Round::keep(&whole(), &known).unwrap()), [7, 6, 7]);
+        // A trial behind the verdict is done again and has another result: the verdict stands.
+        folder.add("a", 0, Some(7.0), CODE_VERSION);
+        assert_eq!(seeds(&Round::new(&whole(), &known).unwrap()), [7, 6, 7]);
+        fs::remove_file(store.decisions("r")).unwrap();
+        assert_eq!(seeds(&Round::new(&whole(), &known).unwrap()), [7, 7, 7]);
     }
 }

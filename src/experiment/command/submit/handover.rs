@@ -10,6 +10,7 @@ use crate::experiment::cluster::script::Call;
 use crate::experiment::cluster::slurm::NotTaken;
 use crate::experiment::cluster::submission::{Content, Origin, Submission};
 use crate::experiment::command::begun::Begun;
+use crate::recipe::Plan;
 use crate::screen::{counted, for_a_shell, say};
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -18,6 +19,8 @@ use std::collections::BTreeSet;
 pub struct Handover<'a> {
     /// The sweep.
     pub begun: &'a Begun,
+    /// The plan with the trials of all seeds.
+    pub whole: &'a Plan,
     /// What the jobs ask for.
     pub profiles: &'a Profiles,
     /// What is missing.
@@ -37,6 +40,7 @@ impl Handover<'_> {
             &self.begun.store,
             &Content {
                 plan: &self.begun.plan,
+                whole: self.whole,
                 origin,
                 elements: &content,
                 profiles: self.profiles,

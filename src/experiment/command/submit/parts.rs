@@ -15,16 +15,18 @@ use std::path::{Path, PathBuf};
 /// The number of elements that a message names.
 const NAMED: usize = 4;
 
-/// The elements of everything that is missing and that no job does.
+/// The elements of everything that is missing and that no job does, of the trials for whose index `is_meant` returns
+/// true.
 pub fn missing(
     frozen: &FrozenPlan,
     store: Option<&Store>,
     queued: &BTreeMap<StageKey, Place>,
     profiles: &Profiles,
+    is_meant: impl Fn(usize) -> bool,
 ) -> Vec<Placed> {
     let is_whole =
         |stage: usize| store.is_some_and(|store| store.is_whole(&frozen.stages[stage].key));
-    let wanted = frozen.wanted(is_whole);
+    let wanted = frozen.wanted_of(is_meant, is_whole);
     let trials_of = |kind: &str| {
         let profile = profiles.of(kind);
         (profile.pack as usize).saturating_mul(profile.chain as usize)

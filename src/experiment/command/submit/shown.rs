@@ -10,7 +10,7 @@ use crate::experiment::cluster::standing::Standing;
 use crate::experiment::command::ahead::results_folder;
 use crate::experiment::command::begun::frozen;
 use crate::experiment::run::claim::refuse_foreign;
-use crate::experiment::run::round::{Failed, Known, Round};
+use crate::experiment::run::round::{Known, Round};
 use crate::experiment::store::provenance::Provenance;
 use crate::experiment::store::reused::ReusedResults;
 use crate::experiment::store::root::{STORE, Store};
@@ -45,7 +45,6 @@ pub fn would_submit(request: &SubmitRequest) -> Result<String, CommandError> {
         folder: &folder,
         store: store.as_ref(),
         reused: &reused,
-        failed: Failed::Again,
     };
     let plan = Round::new(&whole, &known)
         .map_err(CommandError::Input)?
@@ -67,6 +66,7 @@ pub fn would_submit(request: &SubmitRequest) -> Result<String, CommandError> {
         store.as_ref(),
         &queued.unwrap_or_default(),
         &profiles,
+        |_| true,
     );
     let shown = absolute(&folder)
         .join(STORE)
