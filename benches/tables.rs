@@ -52,6 +52,7 @@ fn record(hash: &str, label: &str, seed: u64, stream: &mut Stream) -> Record {
         findings: Vec::new(),
         split: None,
         commits: None,
+        device: None,
     }
 }
 

@@ -1,6 +1,7 @@
-//! What may mislead the reader of a table: rows that were computed by other programs or learned from other pictures
-//! than the row that they are compared with, that lack a metric, whose reference has fewer seeds; verdicts by another
-//! metric than that of the sweep; rows that Holm's adjustment does not count.
+//! What may mislead the reader of a table: rows that were computed by other programs or on other devices, or learned
+//! from other pictures, than the row that they are compared with; that lack a metric, whose reference has fewer seeds,
+//! or that stopped at different numbers of seeds; verdicts by another metric than that of the sweep; rows that Holm's
+//! adjustment does not count. Every table for people says it.
 
 use super::given::RowRecords;
 use super::metric::{finished, names};
@@ -21,7 +22,13 @@ pub fn of(table: &Table, rows: &[RowRecords], references: &[Option<&RowRecords>]
         .filter_map(|(row, other)| Some((row, (*other)?)))
         .filter(|(row, other)| row.label != other.label)
         .collect();
-    let lines = [commits(&pairs), splits(&pairs), lacking(rows)];
+    let lines = [
+        commits(&pairs),
+        devices(&pairs),
+        splits(&pairs),
+        lacking(rows),
+        different_seeds(table),
+    ];
     let lines = lines.into_iter().flatten();
     let lines = lines.chain(fewer_seeds(table, &pairs));
     lines
@@ -38,20 +45,42 @@ fn both<'a>(
     pairs.filter_map(|(one, other)| one.zip(other))
 }
 
-/// Rows that programs of other commits computed than their references.
-fn commits(pairs: &[(&RowRecords, &RowRecords)]) -> Option<String> {
+/// The rows that differ from their references, in a seed that both have, in what `of` says of their records; and all
+/// that it says of these.
+fn differing<'a>(
+    pairs: &[(&RowRecords<'a>, &RowRecords<'a>)],
+    of: impl Fn(&Record) -> Option<String>,
+) -> (Vec<&'a str>, BTreeSet<String>) {
     let (mut rows, mut found) = (Vec::new(), BTreeSet::new());
     for pair in pairs {
-        let programs = both(pair).filter_map(|(one, other)| {
-            let program = |record: &Record| Some(record.commits.as_ref()?.program.clone());
-            Some([program(one)?, program(other)?])
-        });
-        let differing: Vec<_> = programs.filter(|[one, other]| one != other).collect();
+        let both = both(pair).filter_map(|(one, other)| Some([of(one)?, of(other)?]));
+        let differing: Vec<_> = both.filter(|[one, other]| one != other).collect();
         if !differing.is_empty() {
             rows.push(pair.0.label);
             found.extend(differing.into_iter().flatten());
         }
     }
+    (rows, found)
+}
+
+/// Rows that were computed on other devices than their references.
+fn devices(pairs: &[(&RowRecords, &RowRecords)]) -> Option<String> {
+    let (rows, found) = differing(pairs, |record| record.device.clone());
+    let found: Vec<String> = found.into_iter().collect();
+    (!rows.is_empty()).then(|| {
+        format!(
+            "{} and the reference were computed, in the same seed, on different devices ({}): a difference may be one of the \
+             devices",
+            quoted(&rows),
+            found.join("; ")
+        )
+    })
+}
+
+/// Rows that programs of other commits computed than their references.
+fn commits(pairs: &[(&RowRecords, &RowRecords)]) -> Option<String> {
+    let program = |record: &Record| Some(record.commits.as_ref()?.program.clone());
+    let (rows, found) = differing(pairs, program);
     let shown = |commit: &String| commit.chars().take(SHOWN_DIGITS).collect::<String>();
     let found: Vec<String> = found.iter().map(shown).collect();
     (!rows.is_empty()).then(|| {
@@ -103,11 +132,28 @@ fn lacking(rows: &[RowRecords]) -> Option<String> {
     }
     let missing: Vec<&str> = missing.into_iter().collect();
     let rows = labels;
+    let [lack, their] = match rows.len() {
+        1 => ["lacks", "its"],
+        _ => ["lack", "their"],
+    };
     (!rows.is_empty()).then(|| {
         format!(
-            "{} lack {} in some seed, which other rows have: their means are over fewer seeds",
+            "{} {lack} {} in some seed, which other rows have: {their} means are over fewer seeds",
             quoted(&rows),
             quoted(&missing)
+        )
+    })
+}
+
+/// Rows of seeds until decided that have different numbers of seeds.
+fn different_seeds(table: &Table) -> Option<String> {
+    table.header.until?;
+    let seeds = || table.rows.iter().map(|row| row.seeds);
+    let (least, most) = (seeds().min()?, seeds().max()?);
+    (least < most).then(|| {
+        format!(
+            "each row stopped at a number of seeds of its own, {least} to {most}: means are over different seeds; compare the \
+             differences, which are over common ones"
         )
     })
 }
@@ -169,10 +215,14 @@ fn not_counted(table: &Table) -> Option<String> {
         adjusted.is_none()
     });
     let without: Vec<&str> = without.map(|row| row.label.as_str()).collect();
+    let [have, they] = match without.len() {
+        1 => ["has", "it has"],
+        _ => ["have", "they have"],
+    };
     (!without.is_empty() && without.len() < compared.len()).then(|| {
         format!(
-            "Holm's adjustment counts {} of {} compared rows: {} have fewer than two pairs, and a p will be larger when they \
-             have",
+            "Holm's adjustment counts {} of {} compared rows: {} {have} fewer than two pairs, and a p will be larger when {they} \
+             more",
             compared.len() - without.len(),
             compared.len(),
             quoted(&without)
@@ -191,6 +241,7 @@ mod tests {
     use super::super::given::Header;
     use super::super::tests::record;
     use super::*;
+    use crate::metrics::UntilDecided;
     use crate::report::{Commits, SplitRecord};
 
     /// The cautions of two rows, the first of which is the reference, with one record for each result.
@@ -211,6 +262,14 @@ mod tests {
     }
 
     fn of_metric(records: &[Vec<Record>], metric: Option<&str>) -> Vec<String> {
+        of_rule(records, metric, None)
+    }
+
+    fn of_rule(
+        records: &[Vec<Record>],
+        metric: Option<&str>,
+        until: Option<UntilDecided>,
+    ) -> Vec<String> {
         let seeds = records.iter().map(Vec::len).max().unwrap();
         let labels = ["all", "- a", "- b"];
         let rows: Vec<RowRecords> = labels
@@ -226,6 +285,7 @@ mod tests {
             .collect();
         let header = Header {
             reference: Some("all".into()),
+            until,
             ..Header::default()
         };
         let references: Vec<_> = rows.iter().map(|_| Some(&rows[0])).collect();
@@ -284,9 +344,72 @@ mod tests {
             "{lines:?}"
         );
         assert!(
-            lines[2].contains("lack `AR100`") && lines[2].contains("`all`"),
+            lines[2].starts_with("`all`, `- a`, `- b` lack `AR100` in some seed"),
             "{lines:?}"
         );
+    }
+
+    #[test]
+    fn other_devices_are_told_where_both_are_known() {
+        let on = |device: &str| Some(device.to_string());
+        let lines = told([&DONE; 3], |records| {
+            records[0][1].device = on("cpu");
+            records[1][1].device = on("NVIDIA H200");
+            // The device of the reference in this seed is unknown.
+            records[2][2].device = on("NVIDIA A100");
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(
+            lines[0].starts_with("`- a` and the reference were computed")
+                && lines[0].contains("different devices (NVIDIA H200; cpu)"),
+            "{lines:?}"
+        );
+        let same = told([&DONE; 3], |records| {
+            let all = records.iter_mut().flatten();
+            all.for_each(|record| record.device = on("cpu"));
+        });
+        assert_eq!(same, Vec::<String>::new());
+    }
+
+    #[test]
+    fn one_row_and_several_rows_have_the_right_words() {
+        let adds = |rows: &'static [usize]| {
+            told([&DONE; 3], move |records| {
+                for row in rows {
+                    let metrics = records[*row][0].metrics.as_mut().unwrap();
+                    metrics.extend([("AR100", Some(3.0))]);
+                }
+            })
+        };
+        // A row that has the metric in one seed lacks it in the others.
+        let lines = adds(&[0, 1, 2]);
+        assert!(lines[0].contains("their means are over fewer"), "{lines:?}");
+        let whole = told([&DONE, &DONE, &DONE[..1]], |records| {
+            for record in records[..2].iter_mut().flatten() {
+                record
+                    .metrics
+                    .as_mut()
+                    .unwrap()
+                    .extend([("AR100", Some(3.0))]);
+            }
+        });
+        assert!(
+            whole[0].starts_with("`- b` lacks `AR100` in some seed")
+                && whole[0].ends_with("its means are over fewer seeds"),
+            "{whole:?}"
+        );
+        assert!(
+            whole[1].ends_with(
+                "`- b` has fewer than two pairs, and a p will be larger when it has more"
+            ),
+            "{whole:?}"
+        );
+        let two = told([&DONE, &DONE, &DONE], |records| {
+            records[1].truncate(1);
+            records[2].truncate(1);
+        });
+        // No row has two pairs, so nothing is adjusted.
+        assert_eq!(two, Vec::<String>::new());
     }
 
     #[test]
@@ -298,11 +421,42 @@ mod tests {
             "{lines:?}"
         );
         assert!(
-            lines[1].starts_with("Holm's adjustment counts 1 of 2 compared rows: `- b`"),
+            lines[1].starts_with("Holm's adjustment counts 1 of 2 compared rows: `- b` has"),
             "{lines:?}"
         );
         // Where no row has two pairs, nothing is adjusted.
         assert_eq!(told([&DONE[..1]; 3], |_| {}), Vec::<String>::new());
+    }
+
+    #[test]
+    fn rows_that_stopped_at_different_seeds_are_told() {
+        let rule = UntilDecided {
+            at_least: 2,
+            at_most: 6,
+            effect_scale: 1.0,
+            negligible: None,
+        };
+        let row = |row: usize, shift: &[f64]| -> Vec<Record> {
+            let results = shift.iter().enumerate().map(|(seed, shift)| {
+                let map = 20.0 + [0.3, -1.2, 2.1][seed % 3] + shift;
+                record(&format!("{row}-{seed}"), seed as u64, Some(map))
+            });
+            results.collect()
+        };
+        let clear = [-1.0, -1.1, -0.9, -1.0, -1.1, -0.9];
+        let none = [0.5, -0.5, 0.4, -0.6, 0.5, -0.4];
+        let records = [row(0, &[0.0; 6]), row(1, &clear[..5]), row(2, &none)];
+        let lines = of_rule(&records, None, Some(rule));
+        assert!(
+            lines[0].starts_with("each row stopped at a number of seeds of its own, 5 to 6:"),
+            "{lines:?}"
+        );
+        let same = of_rule(
+            &[row(0, &[0.0; 6]), row(1, &none), row(2, &none)],
+            None,
+            Some(rule),
+        );
+        assert_eq!(same, Vec::<String>::new());
     }
 
     #[test]

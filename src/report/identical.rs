@@ -73,6 +73,7 @@ mod tests {
             student: None,
             average: None,
             commits: None,
+            device: None,
             code_version: 1,
             findings: Vec::new(),
             split: None,

@@ -171,6 +171,7 @@ mod tests {
             findings: Vec::new(),
             split: None,
             commits: None,
+            device: None,
         }
     }
 

@@ -1,5 +1,5 @@
 //! Tables as Markdown, for people: the question, the provenance of the run, the rows, the meaning of the
-//! columns.
+//! columns, and what may mislead.
 
 use super::columns::{Shown, shown};
 use super::legend;
@@ -50,6 +50,11 @@ fn table(table: &Table, look: &Look) -> String {
         text.pop();
     }
     text.push_str(&format!("\n{}", paragraph(&legend::of(table, look))));
+    let cautions = table.cautions.iter();
+    let cautions = cautions.map(|line| format!("May mislead: {line}."));
+    for caution in cautions {
+        text.push_str(&format!("\n{}", paragraph(&[caution])));
+    }
     text
 }
 

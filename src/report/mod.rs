@@ -62,6 +62,8 @@ pub struct Format {
     pub name: &'static str,
     /// True if a sweep writes each of its tables in this format, beside its records.
     pub written: bool,
+    /// True if its text says what may mislead the reader. Those for programs have no room for it.
+    pub cautions: bool,
     /// Writes tables of one metric with this look.
     pub render: fn(&[Table], &Look) -> Result<String>,
 }
@@ -71,26 +73,31 @@ pub const FORMATS: &[Format] = &[
     Format {
         name: "csv",
         written: true,
+        cautions: false,
         render: csv::render,
     },
     Format {
         name: "md",
         written: true,
+        cautions: true,
         render: markdown::render,
     },
     Format {
         name: "latex",
         written: false,
+        cautions: true,
         render: latex::render,
     },
     Format {
         name: "tidy",
         written: false,
+        cautions: false,
         render: tidy::render,
     },
     Format {
         name: "text",
         written: false,
+        cautions: true,
         render: terminal::render,
     },
 ];

@@ -58,6 +58,9 @@ pub struct Record {
     /// The source code that computed it; none in records of earlier programs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub commits: Option<Commits>,
+    /// The devices that computed it, as `cpu` or the model of a GPU; none in records of earlier programs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device: Option<String>,
 }
 
 /// The commits of the source code that computed a result.

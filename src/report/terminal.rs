@@ -59,6 +59,9 @@ pub fn render(tables: &[Table], look: &Look) -> Result<String> {
         if let Some(agreement) = legend::agreement(table) {
             writeln!(page, "{agreement}")?;
         }
+        for line in &table.cautions {
+            writeln!(page, "May mislead: {}.", one_line(line))?;
+        }
         writeln!(page)?;
     }
     // What gave way to the width needs no explanation.

@@ -32,6 +32,7 @@ pub(super) fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
         findings: Vec::new(),
         split: None,
         commits: None,
+        device: None,
     }
 }
 

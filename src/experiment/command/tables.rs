@@ -83,7 +83,8 @@ pub fn table(
             warnings: {
                 let damaged = folder.damaged.iter();
                 let damaged = damaged.map(|line| format!("left out {line}"));
-                damaged.chain(cautions(&tables)).collect()
+                let cautions = cautions(&tables).filter(|_| !format.cautions);
+                damaged.chain(cautions).collect()
             },
         })
     };

@@ -242,6 +242,7 @@ mod tests {
             student: Some(metrics(student)),
             average: None,
             commits: None,
+            device: None,
             code_version: 1,
             findings: Vec::new(),
             split: None,

@@ -153,6 +153,14 @@ impl Devices {
     }
 }
 
+/// The model in the name of a device: `NVIDIA H200` of `cuda:0 (NVIDIA H200)`, `cpu` of `cpu`.
+pub fn model_of(name: &str) -> &str {
+    let model = name
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'));
+    model.unwrap_or(name)
+}
+
 impl Drop for Device<'_> {
     fn drop(&mut self) {
         self.place.leave();
@@ -177,6 +185,17 @@ mod tests {
         ] {
             let error = text.parse::<GpuList>().unwrap_err();
             assert!(error.contains(why) && error.contains("allowed"), "{error}");
+        }
+    }
+
+    #[test]
+    fn two_gpus_of_one_model_are_the_same_device() {
+        for (name, model) in [
+            ("cpu", "cpu"),
+            ("cuda:0 (NVIDIA H200)", "NVIDIA H200"),
+            ("cuda:7 (NVIDIA A100 (80GB))", "NVIDIA A100 (80GB)"),
+        ] {
+            assert_eq!(model_of(name), model);
         }
     }
 

@@ -27,6 +27,15 @@ pub struct TrialData {
     pub split: Option<SplitRecord>,
 }
 
+/// How a trial was computed.
+#[derive(Clone, Debug, Default)]
+pub struct Computed {
+    /// The seconds of its own work.
+    pub seconds: f64,
+    /// The devices of its stages; none if an earlier program computed them.
+    pub device: Option<String>,
+}
+
 /// The records and tables of a plan in their folder.
 pub struct Results<'a> {
     store: &'a Store,
@@ -94,9 +103,9 @@ impl<'a> Results<'a> {
         self.plan.uses()
     }
 
-    /// Records the outcome of the trial `index`: the `seconds` of its own work, and its result or the reason
-    /// of its failure. A failure does not replace an earlier result of the same settings. `data` tells what the
-    /// record holds of its dataset.
+    /// Records the outcome of the trial `index`: how it was `computed`, and its result or the reason of its failure. A
+    /// failure does not replace an earlier result of the same settings. `data` tells what the record holds of its
+    /// dataset.
     ///
     /// # Errors
     /// The evaluation lacks the model that the tables show.
@@ -104,7 +113,7 @@ impl<'a> Results<'a> {
         &mut self,
         index: usize,
         steps: usize,
-        seconds: f64,
+        computed: Computed,
         reported: EvalModel,
         outcome: Result<&Evaluation, &str>,
         data: TrialData,
@@ -116,6 +125,7 @@ impl<'a> Results<'a> {
         }
         let mut record = self.record(trial, steps);
         (record.findings, record.split) = (data.findings, data.split);
+        record.device = computed.device;
         match outcome {
             Ok(evaluation) => {
                 let model = |name: EvalModel| {
@@ -146,7 +156,7 @@ impl<'a> Results<'a> {
             hash,
             label,
             seed,
-            seconds,
+            seconds: computed.seconds,
         });
         self.own.insert(trial.hash.clone());
         Ok(())
@@ -180,6 +190,7 @@ impl<'a> Results<'a> {
             findings: Vec::new(),
             split: None,
             commits: self.commits(&trial.hash),
+            device: None,
         }
     }
 

@@ -3,13 +3,15 @@
 mod kept;
 mod told;
 
+use super::devices::model_of;
 use super::executor::Executor;
 use super::failures::Failures;
 use super::progress::Progress;
-use super::results::{Results, TrialData};
+use super::results::{Computed, Results, TrialData};
 use super::scheduler::{self, Rules, Task};
 use super::validation;
 use crate::experiment::settings::trial_settings::TrialSettings;
+use crate::experiment::store::environment::MadeBy;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::reused::ReusedResults;
@@ -290,7 +292,11 @@ impl<'a> Run<'a> {
     fn take(&mut self, index: usize, outcome: Result<&Evaluation, &str>) -> Result<bool> {
         let mut is_news = false;
         let trial = &self.trials[index];
-        let (reported, seconds) = (trial.settings.reported(), self.own_seconds(trial));
+        let reported = trial.settings.reported();
+        let computed = Computed {
+            seconds: self.own_seconds(trial),
+            device: self.device_of(trial),
+        };
         let steps = match outcome {
             Ok(evaluation) => {
                 self.keep(trial, evaluation)?;
@@ -320,7 +326,7 @@ impl<'a> Run<'a> {
             TrialSettings::Number(_) => TrialData::default(),
         };
         self.results
-            .take(index, steps, seconds, reported, outcome, data)?;
+            .take(index, steps, computed, reported, outcome, data)?;
         Ok(is_news)
     }
 
@@ -329,6 +335,18 @@ impl<'a> Run<'a> {
         let own = trial.stages.iter().filter(|stage| !stage.shared);
         own.map(|stage| self.store.stage(&stage.key).seconds())
             .sum()
+    }
+
+    /// The devices of the trial's stages, each once; none if no stage names any.
+    fn device_of(&self, trial: &Planned) -> Option<String> {
+        let made = trial.stages.iter().filter_map(|stage| {
+            let environment = self.store.stage(&stage.key).environment();
+            MadeBy::of(&std::fs::read(environment).ok()?)
+        });
+        let models = made.flat_map(|made| made.devices);
+        let models: BTreeSet<String> = models.map(|name| model_of(&name).to_string()).collect();
+        let models: Vec<String> = models.into_iter().collect();
+        (!models.is_empty()).then(|| models.join(", "))
     }
 
     /// The seconds of all stages of the plan.

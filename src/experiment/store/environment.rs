@@ -49,13 +49,16 @@ struct Environment<'a> {
     crates: BTreeMap<String, String>,
 }
 
-/// The part of a stage's or a trial's `environment.json` that says which source code computed it.
+/// The part of a stage's or a trial's `environment.json` that says which source code computed it, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct MadeBy {
     /// The git commit of the recipe's folder; none outside a repository.
     pub commit: Option<String>,
     /// The source code of the program; none in the files of earlier programs.
     pub program: Option<Program>,
+    /// The devices that the process could use, such as `cpu` or `cuda:0 (NVIDIA H200)`.
+    #[serde(default)]
+    pub devices: Vec<String>,
 }
 
 impl MadeBy {

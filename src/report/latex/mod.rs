@@ -35,9 +35,12 @@ pub fn render(tables: &[Table], look: &Look) -> Result<String> {
         true => ("a column of a two-column article", COLUMN),
         false => ("the text of an article", PAGE),
     };
+    let bold = match tables.iter().any(Table::ranks_means) {
+        true => "% Bold: the best of a column.\n",
+        false => "",
+    };
     let head = format!(
-        "% Needs \\usepackage{{booktabs}}; put it in with \\input. It fits {place} ({width} pt).\n\
-         % Bold: the best of a column.\n"
+        "% Needs \\usepackage{{booktabs}}; put it in with \\input. It fits {place} ({width} pt).\n{bold}"
     );
     let rendered: Vec<String> = tables.iter().map(|one| table(one, look, width)).collect();
     Ok(head + &rendered.concat())
@@ -68,6 +71,9 @@ fn table(table: &Table, look: &Look, limit: f64) -> String {
     let mut text = String::new();
     for line in header.provenance.iter().chain(&table.splits) {
         text.push_str(&format!("% {}\n", one_line(line)));
+    }
+    for line in &table.cautions {
+        text.push_str(&format!("% May mislead: {}.\n", one_line(line)));
     }
     if table.rows.iter().all(|row| row.seeds == 0) {
         text.push_str(&format!(
@@ -136,13 +142,15 @@ fn table(table: &Table, look: &Look, limit: f64) -> String {
 }
 
 /// The matrix of a table, which stands for its rows unless the user names columns. The best number of every column is
-/// bold, and the type becomes as small as the width asks for.
+/// bold where means may be ranked, and the type becomes as small as the width asks for.
 fn of_matrix(matrix: &Matrix, table: &Table, look: &Look) -> String {
     let best: Vec<Option<String>> = (0..matrix.columns.len())
         .map(|column| {
             let rows = matrix.lines.iter().filter_map(|(_, rows)| rows[column]);
             let means = rows.filter_map(|row| row.value(&table.metric));
-            let best = means.max_by(f64::total_cmp)?;
+            let best = means
+                .max_by(f64::total_cmp)
+                .filter(|_| table.ranks_means())?;
             Some(rounded(Some(best), look.decimals()))
         })
         .collect();
