@@ -30,16 +30,33 @@ pub fn differences(metric: &str, to: &str) -> Vec<String> {
     ]
 }
 
-/// The rule of seeds until decided, in a sentence.
+/// The rule of seeds until decided, in sentences.
 pub fn rule(rule: &UntilDecided) -> String {
     let same = rule.negligible.map_or(String::new(), |most| {
-        format!(" or its sequence lies within ±{most} (`same`)")
+        format!(", or its sequence lay within ±{most} (`same`)")
     });
     format!(
-        "Seeds until decided: every row got at least {} and at most {} seeds, and no more once E, adjusted by Holm, reached \
-         20{same}. One may look after every seed: the probability of any false `helps` or `hurts` in the table is at most 5 %.",
+        "Seeds until decided: every row got at least {} and at most {} seeds, and no more once 1/E, adjusted by Holm, was at \
+         most 0.05{same}. One may look after every seed: the probability of any false `helps` or `hurts` in the table is at \
+         most 5 %. Rows have different seeds, so their means are not ranked.",
         rule.at_least, rule.at_most
     )
+}
+
+/// The number of seeds at which a confidence sequence begins, in a sentence.
+pub fn first_sequence(rule: &UntilDecided) -> String {
+    match rule.first_sequence() {
+        Some(2) => "It has bounds from two seeds on.".to_string(),
+        Some(first) => {
+            format!(
+                "It begins at {first} seeds: with fewer, it is the whole line, and stands empty."
+            )
+        }
+        None => format!(
+            "It stays empty: up to {} seeds it is the whole line.",
+            rule.at_most
+        ),
+    }
 }
 
 /// Explains the columns of differences and verdicts of a table with seeds until decided, by the names of the columns.
@@ -54,29 +71,34 @@ fn until_decided(metric: &str, to: &str, until: &UntilDecided) -> Vec<(&'static 
         })
         .collect();
     let same = until.negligible.map_or(String::new(), |most| {
-        format!(" `same`: the sequence lies within ±{most}, judged for each row alone;")
+        format!(" `same` if the sequence lay within ±{most}, judged for each row alone;")
     });
     lines.extend([
         (
             "sequence",
-            "`sequence`: the 95 % confidence sequence of the difference, which holds whenever one stops.".to_string(),
+            format!(
+                "`sequence`: the 95 % confidence sequence of the difference, which holds whenever one stops. {}",
+                first_sequence(until)
+            ),
         ),
         (
             "e",
             format!(
-                "`E`: the evidence against no difference (e-value of the paired t test, effect scale {}).",
+                "`E`: the evidence against no difference (e-value of the paired t test, effect scale {}), of the seeds up to the \
+                 first that failed.",
                 until.effect_scale
             ),
         ),
         (
             "p-any-time",
-            "`p (any time)`: 1 / E, at most 1, adjusted by Holm over all compared rows of this table.".to_string(),
+            "`p (any time)`: 1/E, at most 1, adjusted by Holm over all compared rows of this table, each at its own last seed."
+                .to_string(),
         ),
         (
             "verdict",
             format!(
-                "`verdict`: what the row itself does to the {metric} against {to}: `helps` or `hurts` if 1 / E, adjusted by Holm \
-                 over all compared rows, is at most 0.05;{same} else `inconclusive`."
+                "`verdict`: what the row itself does to the {metric} against {to}: `helps` or `hurts` if 1/E, adjusted by Holm \
+                 over all compared rows, was at most 0.05 when the row stopped;{same} else `inconclusive`."
             ),
         ),
     ]);
@@ -181,7 +203,9 @@ fn meanings(table: &Table, to: Option<&str>, look: &Look) -> Vec<String> {
     let until = table.header.until.as_ref();
     if look.compact {
         let star = match until {
-            Some(_) => "`*`: decided (1 / E, adjusted by Holm, at most 0.05)",
+            Some(_) => {
+                "`*`: `helps` or `hurts` (1/E, adjusted by Holm, at most 0.05 when the row stopped)"
+            }
             None => "`*`: p < 0.05 (paired t test, adjusted by Holm)",
         };
         lines.push(format!(

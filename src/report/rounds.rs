@@ -144,3 +144,5 @@ fn seed(own: Option<&Record>, other: Option<&Record>, metric: &str) -> Seed {
 
 #[cfg(test)]
 pub(super) mod tests;
+#[cfg(test)]
+mod texts;

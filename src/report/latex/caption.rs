@@ -54,7 +54,9 @@ pub fn of(table: &Table, look: &Look, kinds: &[&Kind]) -> String {
         let tested = |row: &TableRow| row.difference.is_some_and(|one| one.p.is_some());
         if look.compact && table.rows.iter().any(tested) {
             let star = match table.header.until {
-                Some(_) => "*: decided.",
+                Some(_) => {
+                    "*: helps or hurts ($1/E$, adjusted by Holm, at most 0.05 when the row stopped)."
+                }
                 None => "*: $p < 0.05$, paired $t$ test, adjusted by Holm.",
             };
             parts.push(star.to_string());
@@ -67,10 +69,14 @@ pub fn of(table: &Table, look: &Look, kinds: &[&Kind]) -> String {
         parts.push("$p_\\mathrm{H}$: paired $t$ test, adjusted by Holm.".to_string());
     }
     if let Some(rule) = table.header.until.filter(|_| has(&Kind::Difference)) {
-        parts.push(escape(&legend::rule(&rule)));
+        parts.push(words(&legend::rule(&rule)));
     }
     if has(&Kind::Sequence) {
-        parts.push("any time: 95\\,\\% confidence sequence of $\\Delta$.".to_string());
+        let first = table.header.until.as_ref().map(legend::first_sequence);
+        let first = first.map_or(String::new(), |first| format!(" {}", words(&first)));
+        parts.push(format!(
+            "any time: 95\\,\\% confidence sequence of $\\Delta$.{first}"
+        ));
     }
     if has(&Kind::E) {
         parts.push("$E$: e-value against no difference.".to_string());
@@ -86,7 +92,7 @@ pub fn of(table: &Table, look: &Look, kinds: &[&Kind]) -> String {
         }));
     }
     for finding in &table.findings {
-        parts.push(format!("Data: {}", escape(&ended(finding))));
+        parts.push(format!("Data: {}", words(&ended(finding))));
     }
     parts.join(" ")
 }
@@ -102,13 +108,18 @@ pub fn of_matrix(table: &Table) -> String {
     format!(
         "{} {}{seeds}",
         sentence(&table.header.question),
-        escape(&legend)
+        words(&legend)
     )
+}
+
+/// A text for people in LaTeX. Its code quotes would be opening quotes in print.
+fn words(text: &str) -> String {
+    escape(&text.replace('`', ""))
 }
 
 /// The question as a sentence.
 fn sentence(question: &str) -> String {
-    let text = escape(question);
+    let text = words(question);
     match text.ends_with(['.', '?', '!']) || text.is_empty() {
         true => text,
         false => text + ".",

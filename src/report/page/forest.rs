@@ -76,7 +76,7 @@ pub fn figure(id: &str, view: &View) -> Markup {
             }
             @match &table.header.until {
                 Some(rule) => {
-                    p class="note" { (MEANING_UNTIL) }
+                    p class="note" { (MEANING_UNTIL) " " (legend::first_sequence(rule)) }
                     p class="note" { (legend::rule(rule).replace('`', "")) }
                 }
                 None => {
@@ -182,7 +182,8 @@ fn row(
     let own = &view.table.rows[row];
     let middle = HEIGHTS[0] / 2.0;
     let x = place(scale.at(found.mean));
-    let words = words(own, found, verdict);
+    let is_sequence = view.table.header.until.is_some();
+    let words = words(own, found, verdict, is_sequence);
     html! {
         g data-row=(row) transform=(format!("translate(0 {})", place(HEIGHTS[0] * at as f64))) {
             title { (own.label) ": " (words) }
@@ -200,6 +201,7 @@ fn row(
                 (signed(Some(found.mean), DIGITS)) " "
                 @match found.interval {
                     Some(_) => (interval(found.interval, DIGITS)),
+                    None if is_sequence => "no sequence yet",
                     None => "no interval",
                 }
             }
@@ -240,14 +242,16 @@ fn mark(verdict: Verdict, x: &str, y: f64) -> String {
     }
 }
 
-/// The row in words, for readers who do not see it.
-fn words(row: &TableRow, found: Difference, verdict: Verdict) -> String {
+/// The row in words, for readers who do not see it. `is_sequence` tells that its interval is a confidence sequence.
+fn words(row: &TableRow, found: Difference, verdict: Verdict, is_sequence: bool) -> String {
     let mut text = signed(Some(found.mean), DIGITS);
+    let name = match is_sequence {
+        true => "95 % confidence sequence",
+        false => "95 % interval",
+    };
     match found.interval {
-        Some(bounds) => text.push_str(&format!(
-            ", 95 % interval {}",
-            interval(Some(bounds), DIGITS)
-        )),
+        Some(bounds) => text.push_str(&format!(", {name} {}", interval(Some(bounds), DIGITS))),
+        None if is_sequence => text.push_str(", no confidence sequence yet"),
         None => text.push_str(", no interval"),
     }
     if let Some(paper) = row.paper_delta {
@@ -308,6 +312,9 @@ fn lines(view: &View, rows: &[Judged]) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::rounds::tests::{CLEAR, NONE, folder, made};
+    use crate::report::{Record, TableLayout};
+    use std::collections::BTreeMap;
 
     #[test]
     fn an_interval_beyond_the_plot_ends_in_an_arrow_with_its_number() {
@@ -336,5 +343,35 @@ mod tests {
         for (place, shape) in shapes.iter().enumerate() {
             assert!(!shapes[..place].contains(shape), "{shape}");
         }
+    }
+
+    fn drawn(layout: &TableLayout, records: &BTreeMap<String, Record>) -> String {
+        let table = made(layout, records, None);
+        let view = View {
+            by_seed: vec![Vec::new(); table.rows.len()],
+            table,
+        };
+        figure("id", &view).into_string()
+    }
+
+    #[test]
+    fn with_seeds_until_decided_the_bounds_are_those_of_the_sequence_and_their_lack_has_a_reason() {
+        let (mut layout, records) = folder(&[("- a", &CLEAR), ("- b", &NONE[..4])]);
+        let text = drawn(&layout, &records);
+        for part in [
+            ", 95 % confidence sequence [",
+            ", no confidence sequence yet, inconclusive",
+            " no sequence yet</text>",
+            "It begins at 5 seeds",
+        ] {
+            assert!(text.contains(part), "`{part}` is not in: {text}");
+        }
+        assert!(!text.contains("95 % interval"), "{text}");
+        layout.until = None;
+        let text = drawn(&layout, &records);
+        assert!(
+            text.contains(", 95 % interval [") && !text.contains("sequence"),
+            "{text}"
+        );
     }
 }

@@ -160,7 +160,8 @@ fn class(column: &Shown, cell: &Content) -> String {
 }
 
 fn number(kind: &Kind) -> Option<&'static str> {
-    let numbers = kind.is_number() || matches!(kind, Kind::Difference | Kind::Bootstrap);
+    let intervals = matches!(kind, Kind::Difference | Kind::Bootstrap | Kind::Sequence);
+    let numbers = kind.is_number() || intervals;
     numbers.then_some("number")
 }
 

@@ -23,9 +23,10 @@ pub fn sentence(table: &Table, seeds: usize) -> String {
     let best = values().filter(|(_, other)| *other == value);
     let best: Vec<&str> = best.map(|(row, _)| row.label.as_str()).collect();
     let best = match best[..] {
-        [one] => format!("`{one}` has the highest {metric}, {}", number(Some(value))),
+        _ if !table.ranks_means() => String::new(),
+        [one] => format!("`{one}` has the highest {metric}, {}.", number(Some(value))),
         _ => format!(
-            "{} have the highest {metric}, {}, equal to the last digit",
+            "{} have the highest {metric}, {}, equal to the last digit.",
             named(&best),
             number(Some(value))
         ),
@@ -36,7 +37,9 @@ pub fn sentence(table: &Table, seeds: usize) -> String {
         .filter_map(|row| Some((row, row.judged?.verdict)))
         .collect();
     if judged.is_empty() {
-        return format!("{best}. Nothing is compared with a reference yet.");
+        return format!("{best} Nothing is compared with a reference yet.")
+            .trim_start()
+            .to_string();
     }
     let of = |wanted: Verdict| -> Vec<&str> {
         let rows = judged.iter().filter(|(_, verdict)| *verdict == wanted);
@@ -79,12 +82,12 @@ pub fn sentence(table: &Table, seeds: usize) -> String {
             .replace("significantly ", "")
             .replace("none is significant", "none is decided as higher or lower");
         return format!(
-            "Of {comparisons} of the {metric}, {found}, by seeds until decided at 5 %, adjusted by Holm. {}.{same}{identical} {best}.",
+            "Of {comparisons} of the {metric}, {found}, by seeds until decided at 5 %, adjusted by Holm. {}.{same}{identical}",
             spent(table, rule)
         );
     }
     format!(
-        "Of {comparisons} of the {metric}, {found} at the Holm-adjusted level of 5 %. {seeds}.{identical} {best}."
+        "Of {comparisons} of the {metric}, {found} at the Holm-adjusted level of 5 %. {seeds}.{identical} {best}"
     )
 }
 
@@ -201,6 +204,7 @@ mod tests {
     use super::*;
     use crate::report::Record;
     use crate::report::given::{Header, RowRecords};
+    use crate::report::rounds::tests::{CLEAR, NONE, folder, made};
     use crate::report::tests::record;
 
     /// The sentence about rows with these values by seed.
@@ -259,5 +263,18 @@ mod tests {
             text.contains("The rows have 1 to 2 finished seeds of 3 planned ones."),
             "{text}"
         );
+    }
+
+    #[test]
+    fn with_seeds_until_decided_no_mean_is_the_highest() {
+        let (layout, records) = folder(&[("- a", &CLEAR), ("- b", &NONE)]);
+        let text = sentence(&made(&layout, &records, None), 12);
+        for part in [
+            "1 lower (`- a`), by seeds until decided",
+            "The compared rows took 6 to 9 seeds so far, of at most 12.",
+        ] {
+            assert!(text.contains(part), "`{part}` is not in: {text}");
+        }
+        assert!(!text.contains("highest"), "{text}");
     }
 }
