@@ -2,6 +2,7 @@
 
 use crate::experiment::run::round::Round;
 use crate::recipe::Plan;
+use crate::report::Rounds;
 use crate::report::statistics::{LEVEL, State, from_here};
 use crate::screen::counted;
 use serde::Serialize;
@@ -12,6 +13,8 @@ use serde::Serialize;
 pub struct SeedsOutlook {
     /// How far the rows are.
     pub round: String,
+    /// The number of rows that get another seed.
+    pub open: usize,
     /// The largest number of trials.
     pub at_most: usize,
     /// The expected number of trials; none as long as an open row has fewer than two differences.
@@ -24,6 +27,7 @@ impl SeedsOutlook {
     pub fn new(whole: &Plan, round: &Round) -> Option<Self> {
         Some(Self {
             round: round.sentence()?,
+            open: round.rounds.iter().flatten().map(Rounds::open).sum(),
             at_most: whole.trials.len(),
             expected: expected(whole, round),
         })
@@ -32,6 +36,7 @@ impl SeedsOutlook {
     /// The outlook in a sentence.
     pub fn text(&self) -> String {
         let expected = match self.expected {
+            _ if self.open == 0 => return format!("{}; no row gets another seed", self.round),
             Some(trials) => format!("about {trials} are expected by the differences so far"),
             None => {
                 "how many are expected is told when every open row has two differences".to_string()
@@ -76,4 +81,82 @@ fn expected(whole: &Plan, round: &Round) -> Option<usize> {
         seeds.push(own);
     }
     Some(whole.narrowed(&seeds).trials.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::run::round::Known;
+    use crate::experiment::store::reused::ReusedResults;
+    use crate::metrics::UntilDecided;
+    use crate::recipe::made_up;
+    use crate::report::RECORDS;
+    use crate::report::statistics::Paired;
+    use serde_json::json;
+
+    const RULE: UntilDecided = UntilDecided {
+        at_least: 2,
+        at_most: 20,
+        effect_scale: 1.0,
+        negligible: None,
+    };
+
+    /// The outlook on a plan of the reference `all` and the row `a` with these differences.
+    fn outlook(differences: &[f64]) -> SeedsOutlook {
+        let folder = tempfile::tempdir().unwrap();
+        let mut text = String::new();
+        for (seed, difference) in differences.iter().enumerate() {
+            for (label, more) in [("all", 0.0), ("a", *difference)] {
+                let map = 20.0 + [0.3, -1.2, 2.1][seed % 3] + more;
+                let record = json!({
+                    "recipe": "r", "hash": format!("{label}-{seed}"), "label": label, "seed": seed, "steps": 1,
+                    "status": "ok", "metrics": { "mAP": map },
+                    "code_version": crate::experiment::store::root::CODE_VERSION,
+                });
+                text.push_str(&format!("{record}\n"));
+            }
+        }
+        std::fs::write(folder.path().join(RECORDS), text).unwrap();
+        let whole = made_up(&["all", "a"], RULE);
+        let known = Known {
+            folder: folder.path(),
+            store: None,
+            reused: &ReusedResults::default(),
+        };
+        SeedsOutlook::new(&whole, &Round::new(&whole, &known).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn as_many_trials_are_expected_as_the_differences_tell() {
+        let none = outlook(&[]);
+        assert_eq!((none.open, none.at_most, none.expected), (1, 40, None));
+        assert!(
+            none.text()
+                .contains("in all at most 40 trials, and how many are expected")
+        );
+        let known = [0.5, -0.5, 0.4, -0.6];
+        let found = outlook(&known);
+        let mean = from_here(&RULE, Paired::of(&known).unwrap(), LEVEL).seeds;
+        // As many of the row as of its reference.
+        assert_eq!(found.expected, Some(2 * mean.round() as usize));
+        assert!((5..=20).contains(&(mean.round() as usize)), "{mean}");
+        let text = found.text();
+        assert!(
+            text.contains("trials, and about ") && text.contains("1 of 1 compared"),
+            "{text}"
+        );
+        let clear = outlook(&[-1.0, -1.1, -0.9, -1.0]).expected.unwrap();
+        assert!(clear < found.expected.unwrap() && clear >= 10, "{clear}");
+    }
+
+    #[test]
+    fn a_finished_sweep_expects_nothing_more() {
+        let over = outlook(&[-1.0, -1.1, -0.9, -1.0, -1.1]);
+        assert_eq!((over.open, over.expected), (0, Some(10)));
+        assert!(
+            over.text().ends_with("; no row gets another seed"),
+            "{}",
+            over.text()
+        );
+    }
 }

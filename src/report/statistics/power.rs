@@ -25,10 +25,12 @@ const MOST: usize = 2_000;
 /// What a row takes until it is decided.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expected {
-    /// The mean number of seeds at which it stops, decided or not.
+    /// The mean number of seeds at which it stops, with a verdict or without.
     pub seeds: f64,
-    /// The probability that it is decided, 0 to 1.
-    pub decided: f64,
+    /// The probability that it then `helps` or `hurts`, 0 to 1.
+    pub found: f64,
+    /// The probability that it then is the `same`, 0 to 1.
+    pub same: f64,
 }
 
 /// The number of seeds that rows take which have an effect of `mean` and paired differences of the standard
@@ -57,26 +59,26 @@ fn simulated(
     level: f64,
     drawn: impl Fn(&mut Stream) -> (f64, f64),
 ) -> Expected {
-    let (mut seeds, mut decided) = (0, 0);
+    let (mut seeds, mut found, mut same) = (0, 0, 0);
     for run in 0..RUNS {
         let mut stream = Stream::at(0, "power", run);
         let (mean, deviation) = drawn(&mut stream);
         let mut paired = known;
-        let ends = loop {
-            let is_decided = paired.count >= rule.at_least
-                && (rule.p(Some(paired)) <= level || rule.is_negligible(&paired));
-            if is_decided || paired.count >= rule.at_most {
-                break is_decided;
+        let [is_found, is_same] = loop {
+            let looks = paired.count >= rule.at_least;
+            let is_found = looks && rule.p(Some(paired)) <= level;
+            let is_same = looks && !is_found && rule.is_negligible(&paired);
+            if is_found || is_same || paired.count >= rule.at_most {
+                break [is_found, is_same];
             }
             paired.push(mean + deviation * stream.normal());
         };
         seeds += paired.count;
-        decided += usize::from(ends);
+        found += usize::from(is_found);
+        same += usize::from(is_same);
     }
-    Expected {
-        seeds: seeds as f64 / RUNS as f64,
-        decided: decided as f64 / RUNS as f64,
-    }
+    let [seeds, found, same] = [seeds, found, same].map(|sum| sum as f64 / RUNS as f64);
+    Expected { seeds, found, same }
 }
 
 /// The probability that the two-sided paired t test at `level` with `count` seeds, at least two, finds an effect of
@@ -178,7 +180,7 @@ mod tests {
             // Four standard errors of 2,000 runs, and the rounding.
             let margin = 4.0 * (share * (1.0 - share) / RUNS as f64).sqrt() + 0.006;
             assert!(
-                (found.decided - share).abs() < margin,
+                (found.found - share).abs() < margin && found.same == 0.0,
                 "{effect}: {found:?}"
             );
             assert!((found.seeds - seeds).abs() < 0.6, "{effect}: {found:?}");
@@ -189,15 +191,17 @@ mod tests {
     fn what_is_known_shortens_the_way_and_a_decided_row_has_none() {
         let equal = Paired::of(&[1.0, 1.1, 0.9, 1.05, 0.95, 1.0]).unwrap();
         let found = from_here(&RULE, equal, LEVEL);
-        assert_eq!((found.seeds, found.decided), (6.0, 1.0));
+        assert_eq!((found.seeds, found.found), (6.0, 1.0));
         let weak = Paired::of(&[1.0, -1.0, 0.9, -0.8]).unwrap();
         let found = from_here(&RULE, weak, LEVEL);
-        assert!(found.seeds > 15.0 && found.decided < 0.6, "{found:?}");
+        assert!(found.seeds > 15.0 && found.found < 0.6, "{found:?}");
         let same = UntilDecided {
             negligible: Some(0.5),
             ..RULE
         };
-        assert!(until_decided(&same, 0.0, 0.2, LEVEL).decided > 0.99);
-        assert!(until_decided(&RULE, 0.0, 0.2, LEVEL).decided < 0.05);
+        let found = until_decided(&same, 0.0, 0.2, LEVEL);
+        assert!(found.same > 0.95 && found.found < 0.05, "{found:?}");
+        assert!((found.same + found.found - 1.0).abs() < 0.01, "{found:?}");
+        assert!(until_decided(&RULE, 0.0, 0.2, LEVEL).found < 0.05);
     }
 }
