@@ -182,16 +182,18 @@ impl<'a> Row<'a> {
     /// The trials of the row as seed and hash: all, or the one with the seed `seed`.
     ///
     /// # Errors
-    /// The table has no such seed.
+    /// The row has no such seed.
     pub fn trials(&self, seed: Option<u64>) -> Result<Vec<(u64, &'a str)>> {
         let seeds = self.table.seeds.iter().copied();
         let trials = seeds.zip(self.row.trials.iter().map(String::as_str));
+        let all: Vec<(u64, &str)> = trials.collect();
+        let trials = all.iter().copied();
         let trials: Vec<(u64, &str)> = trials
             .filter(|(own, _)| seed.is_none_or(|one| one == *own))
             .collect();
         match seed {
             Some(seed) if trials.is_empty() => {
-                let known: Vec<String> = self.table.seeds.iter().map(u64::to_string).collect();
+                let known: Vec<String> = all.iter().map(|(own, _)| own.to_string()).collect();
                 let label = &self.row.label;
                 bail!(
                     "the row `{label}` has no seed {seed}; its seeds: {}",
@@ -362,6 +364,20 @@ mod tests {
         assert!(message.contains("no seed 7; its seeds: 0, 1"), "{message}");
         let message = format!("{:#}", results.store().unwrap_err());
         assert!(message.contains("`results/x` has no `.store`"), "{message}");
+    }
+
+    /// A row that stopped, with seeds until decided, has fewer seeds than the table.
+    #[test]
+    fn a_row_that_stopped_names_its_own_seeds() {
+        let mut table = table("one", &[("all", ["a0", "a1"]), ("- a", ["b0", "b1"])]);
+        table.seeds = vec![0, 1, 2, 3];
+        let row = Row {
+            table: &table,
+            row: &table.rows[1],
+        };
+        assert_eq!(row.trials(None).unwrap(), [(0, "b0"), (1, "b1")]);
+        let message = format!("{:#}", row.trials(Some(3)).unwrap_err());
+        assert!(message.ends_with("no seed 3; its seeds: 0, 1"), "{message}");
     }
 
     #[test]

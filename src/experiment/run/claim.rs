@@ -9,7 +9,7 @@ use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
 use crate::recipe::Plan;
-use crate::report::layout;
+use crate::report::{RowLayout, TableLayout, layout};
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub fn refuse_foreign(folder: &Path, plan: &Plan, recipe: &Path) -> Result<()> {
     let namesake = begun(&plan.recipe).is_some_and(|plan| is_another(&plan, recipe, folder));
     for table in frozen(plan, &[]) {
         let earlier = kept.iter().find(|other| other.name == table.name);
-        if earlier.is_some_and(|it| (&it.seeds, &it.rows) == (&table.seeds, &table.rows)) {
+        if earlier.is_some_and(|earlier| is_same(earlier, &table)) {
             continue;
         }
         let owner = match earlier {
@@ -50,6 +50,25 @@ pub fn refuse_foreign(folder: &Path, plan: &Plan, recipe: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Returns true if the table `earlier` has the trials of `planned`, a table with the trials of all seeds. One of seeds
+/// until decided has the first of them.
+fn is_same(earlier: &TableLayout, planned: &TableLayout) -> bool {
+    let grows = planned.until.is_some() && earlier.until == planned.until;
+    let is_same_row = |(row, planned): (&RowLayout, &RowLayout)| {
+        let whole = match grows && planned.trials.starts_with(&row.trials) {
+            true => RowLayout {
+                trials: planned.trials.clone(),
+                ..row.clone()
+            },
+            false => row.clone(),
+        };
+        whole == *planned
+    };
+    earlier.seeds == planned.seeds
+        && earlier.rows.len() == planned.rows.len()
+        && earlier.rows.iter().zip(&planned.rows).all(is_same_row)
 }
 
 /// A warning if another process works in `store` on trials of this recipe that `plan` does not have, such as those of
@@ -92,6 +111,58 @@ fn seen_from(folder: &Path, path: &Path) -> (usize, PathBuf) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::UntilDecided;
+
+    fn table(trials: &[&str], until: Option<UntilDecided>) -> TableLayout {
+        let row = |label: &str, trials: &[&str]| RowLayout {
+            label: label.into(),
+            paper: None,
+            trials: trials.iter().map(|hash| format!("{label}{hash}")).collect(),
+            group: None,
+            place: None,
+        };
+        TableLayout {
+            name: "t".into(),
+            recipe: "r".into(),
+            question: "?".into(),
+            reference: Some("a".into()),
+            paper: None,
+            columns: Vec::new(),
+            provenance: Vec::new(),
+            seeds: vec![0, 1, 2],
+            until,
+            decisions: Vec::new(),
+            rows: vec![row("a", &["0", "1", "2"]), row("b", trials)],
+        }
+    }
+
+    #[test]
+    fn a_table_that_has_the_first_trials_of_its_rows_is_the_same() {
+        let rule = UntilDecided {
+            at_least: 2,
+            at_most: 3,
+            effect_scale: 1.0,
+            negligible: None,
+        };
+        let planned = table(&["0", "1", "2"], Some(rule));
+        assert!(is_same(&planned, &planned));
+        assert!(is_same(&table(&["0", "1"], Some(rule)), &planned));
+        assert!(!is_same(&table(&["0", "x"], Some(rule)), &planned));
+        assert!(!is_same(&table(&["1"], Some(rule)), &planned));
+        // Of another rule, or of a fixed list, fewer trials are another table.
+        let other = UntilDecided {
+            effect_scale: 2.0,
+            ..rule
+        };
+        assert!(!is_same(&table(&["0", "1"], Some(other)), &planned));
+        assert!(!is_same(
+            &table(&["0"], None),
+            &table(&["0", "1", "2"], None)
+        ));
+        let mut fewer = planned.clone();
+        fewer.rows.pop();
+        assert!(!is_same(&fewer, &planned) && !is_same(&planned, &fewer));
+    }
 
     #[test]
     fn a_recipe_that_moves_with_its_results_is_the_same() {
