@@ -1,7 +1,9 @@
 //! Seeds until decided through the binary: rows of known effects, kills, two processes, results from elsewhere.
 
-use harness::metrics::UntilDecided;
-use harness::report::statistics::{LEVEL, until_decided};
+use harness::experiment::{
+    DeviceRequest, EXECUTORS, Interrupt, Link, RecipeRequest, Request, SweepOptions, Verbosity,
+    sweep,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -144,10 +146,8 @@ fn known_effects_get_their_verdicts_and_the_clear_ones_few_seeds() {
     // Half a deviation is more than nothing, and less than what matters: forty seeds do not tell.
     let half = (cell("- half", "verdict"), seeds("- half"));
     assert_eq!((&*half.0, half.1), ("inconclusive", 40));
-    assert!(
-        seeds("- all") <= seeds("- two") && seeds("- two") <= seeds("- one"),
-        "{rows:?}"
-    );
+    let spent = ["- all", "- two", "- one", "- nothing"].map(seeds);
+    assert_eq!(spent, [9, 12, 30, 30], "the larger the effect, the fewer");
     assert_eq!(cell("- two", "pairs"), cell("- two", "seeds"));
     // Nobody is trained who is not needed: the reference as long as the longest row.
     let longest = rows.values().map(|row| row["seeds"].parse().unwrap()).max();
@@ -157,6 +157,11 @@ fn known_effects_get_their_verdicts_and_the_clear_ones_few_seeds() {
     let done = place.works("plan recipes/mock-decided.toml --out out");
     assert!(
         done.contains(&format!("to run: 0 of {trained} trials")),
+        "{done}"
+    );
+    let text = done.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains("with 40 of at most 40 seeds; no row gets another seed"),
         "{done}"
     );
     let markdown = fs::read_to_string(place.at("out/mock-decided.md")).unwrap();
@@ -178,44 +183,36 @@ fn known_effects_get_their_verdicts_and_the_clear_ones_few_seeds() {
     assert!(power.contains("seeds to see an effect of 1 mAP"), "{power}");
 }
 
-/// Rows of two deviations spend what the simulation says: at most as much as each alone at a fifth of the level, the
-/// first step of Holm's correction, and at least as much as at the whole level.
+/// Stops at the end of a round: all of its trials have ended, and those of the next round are left.
 #[test]
-fn rows_of_known_effect_spend_the_simulated_number_of_seeds() {
+fn who_stops_at_the_end_of_a_round_has_the_next_one_left() {
     let place = Place::new();
-    let rule = UntilDecided {
-        at_least: 3,
-        at_most: 40,
-        effect_scale: 1.0,
-        negligible: Some(0.7),
+    place.finish("out", " --set seeds.at-most=3");
+    // Without the records, a sweep finds the results of the first round in the store only when it runs.
+    fs::remove_file(place.at("out/records.jsonl")).unwrap();
+    let request = RecipeRequest {
+        recipe: place.at("recipes/mock-decided.toml"),
+        set: Vec::new(),
     };
-    let expected = |level: f64| until_decided(&rule, -2.0, 1.0, level).seeds;
-    let mut spent = Vec::new();
-    for level in 0..2 {
-        // Another level draws other noise after the burn-in.
-        let effects =
-            "--set method.effects.nothing=2 --set method.effects.half=2 --set method.effects.one=2";
-        let out = format!("out-{level}");
-        place.finish(
-            &out,
-            &format!(" {effects} --set method.level={}", 20 + level),
-        );
-        let rows = place.rows(&out);
-        let compared = rows.iter().filter(|(label, _)| !label.ends_with("all"));
-        for (label, row) in compared {
-            assert_eq!(row["verdict"], "hurts", "{label}");
-            spent.push(row["seeds"].parse::<f64>().unwrap());
-        }
-    }
-    let mean = spent.iter().sum::<f64>() / spent.len() as f64;
-    // The standard deviation of the number of seeds is about 2.5, and rows of a table share their reference: of two
-    // tables, three standard errors are at most this.
-    let margin = 3.0 * 2.5 / 2f64.sqrt();
-    let bounds = [expected(LEVEL) - margin, expected(LEVEL / 5.0) + margin];
-    assert!(
-        (bounds[0]..bounds[1]).contains(&mean),
-        "{mean} is not in {bounds:?}"
-    );
+    let options = SweepOptions {
+        out: Some(place.at("out")),
+        workers: 2,
+        devices: DeviceRequest::default(),
+        executor: &EXECUTORS[0],
+        retries: 0,
+        fail_fast: false,
+        renew: false,
+        reuse: Vec::new(),
+        report: false,
+        replace: false,
+        verbosity: Verbosity::Quiet,
+        interrupt: Interrupt::default(),
+        link: Link::default(),
+    };
+    options.interrupt.request(Request::Stop);
+    let outcome = sweep(&request, &options).unwrap();
+    // The fourth seed of five rows and of their reference.
+    assert_eq!((outcome.interrupted, outcome.left), (true, 6));
 }
 
 #[test]
@@ -357,4 +354,95 @@ fn where_nothing_is_compared_nothing_is_decided() {
         text.contains("the key `negligible` of the sweep `mock-decided` does nothing"),
         "{text}"
     );
+}
+
+#[test]
+fn two_recipes_share_a_folder_and_a_sweep_whose_rows_have_stopped() {
+    let place = Place::new();
+    place.finish("out", " --set seeds.at-most=5");
+    let text = fs::read_to_string(place.at("recipes/mock-decided.toml")).unwrap();
+    fs::write(place.at("recipes/other.toml"), &text).unwrap();
+    let other = "sweep -q recipes/other.toml --workers 2 --out out --set seeds.at-most=5";
+    place.works(other);
+    // Another level makes other trials, whose tables would take the place of these.
+    let level = " --set seeds.at-most=5 --set method.level=30";
+    let output = place.sweep("out", level).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("of another recipe, `other`"), "{text}");
+}
+
+#[test]
+fn another_rule_asks_anew_and_its_scale_counts() {
+    let place = Place::new();
+    let few = " --set seeds.at-most=12";
+    place.finish("out", few);
+    let decision = |row: &str| {
+        let kept = place.decisions("out");
+        let own = kept.into_iter().find(|one| one["row"] == row);
+        own.map(|one| one["seeds"].as_u64().unwrap())
+    };
+    assert_eq!((decision("- all"), decision("- two")), (Some(9), Some(12)));
+    let e = || place.rows("out")["- all"]["e"].parse::<f64>().unwrap();
+    let before = e();
+    let path = place.at("sweeps/mock-decided.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let other = text.replace("negligible = 0.7", "effect-scale = 0.05\nnegligible = 0.7");
+    fs::write(&path, other).unwrap();
+    place.finish("out", few);
+    // Who expects small effects has less evidence of a large one after as many seeds.
+    let row = place.rows("out")["- all"].clone();
+    assert_eq!((&*row["verdict"], &*row["seeds"]), ("inconclusive", "12"));
+    assert!(e() < before, "{} {before}", e());
+    let markdown = fs::read_to_string(place.at("out/mock-decided.md")).unwrap();
+    assert!(markdown.contains("effect scale 0.05)"), "{markdown}");
+    // The first rule again: its verdicts fall again at the same seeds.
+    fs::write(&path, text).unwrap();
+    place.finish("out", few);
+    assert_eq!((decision("- all"), decision("- two")), (Some(9), Some(12)));
+}
+
+#[test]
+fn a_damaged_file_of_decisions_is_named_and_can_be_left_out() {
+    let place = Place::new();
+    let few = " --set seeds.at-most=10";
+    place.finish("out", few);
+    let expected = place.found("out");
+    let path = place.at("out/.store/decisions/mock-decided.json");
+    fs::write(&path, "{").unwrap();
+    let output = place.sweep("out", few).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    for part in ["decisions/mock-decided.json", "without the file"] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+    fs::remove_file(&path).unwrap();
+    place.finish("out", few);
+    assert_eq!(place.found("out"), expected);
+}
+
+#[test]
+fn power_without_a_deviation_or_a_reference_is_refused() {
+    let place = Place::new();
+    for (arguments, part) in [
+        (
+            "--power 1",
+            "`- nothing` of the sweep `mock-decided` has no two differences",
+        ),
+        (
+            "--power 1 --set seeds=0,1 --set sweeps=[]",
+            "--power: no row of the recipe is compared with another",
+        ),
+        ("--power x", "--power"),
+        ("--power 1 --deviation 0", "--deviation"),
+        ("--deviation 1", "--power"),
+    ] {
+        let output = place.output(&format!(
+            "plan recipes/mock-decided.toml --out out {arguments}"
+        ));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {text}");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(part), "{arguments}: {text}");
+    }
 }
