@@ -465,7 +465,7 @@ fn accounts_tell_what_the_queue_has_forgotten() {
     let status = work.status();
     for (part, place) in [
         ("over: it ended without its results: ", &places[0]),
-        ("over: stopped by a signal: ", &places[1]),
+        ("over: cancelled: ", &places[1]),
     ] {
         let line = status.lines().find(|line| line.contains(part));
         assert!(

@@ -450,6 +450,8 @@ fn jobs_do_not_inherit_the_job_that_submits_them() {
     command
         .env("SLURM_CPUS_PER_TASK", "64")
         .env("SLURM_JOB_ID", "7")
+        .env("SBATCH_WAIT", "1")
+        .env("SBATCH_SIGNAL", "TERM@5")
         .env("SLURM_CONF", "/etc/slurm/other.conf")
         .env("SBATCH_ACCOUNT", "mine");
     let output = command.output().unwrap();
@@ -458,7 +460,12 @@ fn jobs_do_not_inherit_the_job_that_submits_them() {
     for kept in ["SLURM_CONF=/etc/slurm/other.conf", "SBATCH_ACCOUNT=mine"] {
         assert!(given.contains(kept), "{kept}");
     }
-    for left_out in ["SLURM_CPUS_PER_TASK", "SLURM_JOB_ID"] {
+    for left_out in [
+        "SLURM_CPUS_PER_TASK",
+        "SLURM_JOB_ID",
+        "SBATCH_WAIT",
+        "SBATCH_SIGNAL",
+    ] {
         assert!(!given.contains(left_out), "{left_out}");
     }
 }
@@ -654,4 +661,129 @@ fn what_is_over_is_told_with_a_log() {
     let text = status(&cluster, &rig);
     let path = log.canonicalize().unwrap();
     assert!(text.contains(&format!("log: {}", path.display())), "{text}");
+}
+
+#[test]
+fn how_a_job_ended_is_told_by_slurm_first_and_then_by_its_own_last_note() {
+    let rig = Rig::new();
+    let cluster = Cluster::submitted(&rig, &[]);
+    let ended = cluster.submission().join("ended");
+    fs::create_dir_all(&ended).unwrap();
+    let note = |number: usize, code: u8, reason: &str| {
+        let text = format!(
+            "{{\"code\":{code},\"reason\":\"{reason}\",\"position\":[],\"fruitless\":0}}\n"
+        );
+        fs::write(ended.join(format!("{number}.json")), text).unwrap();
+    };
+    // Killed at its limit, cancelled on a node, and stopped by its own account.
+    note(2, 130, "stopped by a signal");
+    note(3, 130, "stopped by a signal");
+    note(4, 76, "it needs a result");
+    // The note of a job before the last one.
+    note(5, 75, "its time was over");
+    fs::write(ended.join("5.began"), "").unwrap();
+    for (start, state) in [
+        ("12|0|", "TIMEOUT|None|N/A|0:00|n1"),
+        ("12|1|", "CANCELLED|None|N/A|0:00|n1"),
+        ("12|2|", "FAILED|None|N/A|0:00|n1"),
+        ("13|0|", "FAILED|None|N/A|0:00|n1"),
+    ] {
+        cluster.change(start, "PENDING|Priority|N/A|1:00:00|(null)", state);
+    }
+    let text = status(&cluster, &rig);
+    for (part, place) in [
+        ("over: killed at its time limit", "12_0"),
+        ("over: cancelled: ", "12_1"),
+        ("over: it needs a result: ", "12_2"),
+        ("over: it ended without its results: ", "13_0"),
+    ] {
+        let line = text.lines().find(|line| line.contains(part));
+        assert!(
+            line.is_some_and(|line| line.contains(place)) || text.contains(place),
+            "{part}{place}: {text}"
+        );
+        assert!(line.is_some(), "{part}: {text}");
+    }
+}
+
+#[test]
+fn a_submission_that_cannot_be_read_is_not_handed_over_again() {
+    let rig = Rig::new();
+    let cluster = Cluster::submitted(&rig, &[]);
+    let file = cluster.submission().join("elements.json");
+    fs::write(&file, "[{").unwrap();
+    for words in [&["submit"][..], &["cancel"]] {
+        let mut command = cluster.harness(words);
+        match words[0] {
+            "submit" => command.arg(rig.recipe()).arg("--out").arg(rig.at("out")),
+            _ => command.arg(rig.at("out")),
+        };
+        let output = command.output().unwrap();
+        assert_ne!(code(&output), 0);
+        let text = stderr(&output);
+        assert!(
+            text.contains("elements.json is damaged"),
+            "{words:?}: {text}"
+        );
+    }
+    assert_eq!(
+        cluster.noted("calls").len(),
+        4,
+        "nothing more was submitted"
+    );
+    assert!(status(&cluster, &rig).contains("elements.json is damaged"));
+}
+
+#[test]
+fn two_submits_at_once_hand_nothing_over_twice() {
+    let rig = Rig::new();
+    let cluster = Cluster::submitted(&rig, &[]);
+    let lock = fs::File::open(rig.at("out/.store/submissions/lock")).unwrap();
+    lock.lock().unwrap();
+    let output = cluster.submit(&rig, &[], &[]);
+    let text = stderr(&output);
+    assert_eq!(code(&output), 2, "{text}");
+    assert!(
+        text.contains("another `harness submit` works on this folder"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_results_folder_with_spaces_and_percent_signs_is_handed_over_whole() {
+    let rig = Rig::with("question = 'q'\n[[each]]\nlabel = 'one'\n");
+    let cluster = Cluster::new(&rig);
+    let mut command = cluster.harness(&["submit"]);
+    command
+        .arg(rig.recipe())
+        .arg("--out")
+        .arg(rig.at("100 %A of it"));
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let call = &cluster.noted("calls")[0];
+    assert!(
+        call.contains("/100 %%A of it/.store/submissions/"),
+        "{call}"
+    );
+    assert!(
+        call.contains("/100 %A of it/.store/submissions/"),
+        "the script: {call}"
+    );
+    let submissions = rig.at("100 %A of it/.store/submissions");
+    let scripts: Vec<_> = fs::read_dir(submissions)
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.path().join("job-distill.sh")).ok())
+        .collect();
+    assert_eq!(scripts.len(), 1);
+    assert!(
+        scripts[0].contains("/100 %A of it/.store/submissions/"),
+        "{}",
+        scripts[0]
+    );
+    assert!(
+        scripts[0].contains("/harness' work '"),
+        "quoted: {}",
+        scripts[0]
+    );
 }

@@ -248,7 +248,10 @@ impl Missing<'_> {
         {
             if let Some(other) = owner.get(need).filter(|other| **other != index) {
                 before.insert(Before::Own(numbers[*other]?));
-            } else if let Some(place) = self.queued.get(&self.plan.stages[*need].key) {
+            } else if self.wanted[*need]
+                && let Some(place) = self.queued.get(&self.plan.stages[*need].key)
+            {
+                // What a job has done already needs no waiting, whatever else that job does.
                 before.insert(Before::Queued(place.clone()));
             }
         }

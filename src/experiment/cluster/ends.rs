@@ -35,7 +35,7 @@ pub struct End {
 pub enum Position {
     /// Its result is there.
     Whole,
-    /// It would go on after this step; 0 if it begins anew.
+    /// It would go on after this step, or after so many bytes of what a labelling has found; 0 if it begins anew.
     Step(usize),
 }
 
@@ -43,6 +43,10 @@ pub enum Position {
 pub fn position(store: &Store, stages: &[StageKey]) -> Vec<Position> {
     let of = |key: &StageKey| match store.is_whole(key) {
         true => Position::Whole,
+        false if key.labels() => {
+            let found = std::fs::metadata(store.stage(key).found());
+            Position::Step(found.map_or(0, |found| found.len() as usize))
+        }
         false => {
             let checkpoint = store.stage(key).checkpoint();
             let step = checkpoint.as_deref().and_then(Checkpoint::step_of);
@@ -120,6 +124,18 @@ mod tests {
         let between = [still.clone(), moved.clone(), still.clone()];
         assert_eq!(yields(&between), [true, true, true]);
         assert_eq!(yields(&[moved, ended, still]), [true, true, true]);
+    }
+
+    #[test]
+    fn a_labelling_gets_further_with_every_image() {
+        let out = tempfile::tempdir().unwrap();
+        let store = Store::open(out.path()).unwrap();
+        let keys = ["label-1".parse::<StageKey>().unwrap()];
+        let folder = store.stage(&keys[0]);
+        folder.make().unwrap();
+        assert_eq!(position(&store, &keys), [Step(0)]);
+        std::fs::write(folder.found(), "{}\n").unwrap();
+        assert_eq!(position(&store, &keys), [Step(3)]);
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl<'a> Jobs<'a> {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             text => text.with_context(|| format!("cannot read {}", self.path.display()))?,
         };
-        let mut arrays: Vec<SubmittedArray> = Vec::new();
+        let (mut arrays, mut refused) = (Vec::<SubmittedArray>::new(), BTreeSet::new());
         let events = text
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok());
@@ -136,8 +136,12 @@ impl<'a> Jobs<'a> {
                     if let Some(place) = place(&name) {
                         arrays[place].job = Some(job);
                     }
+                    // Slurm answered after somebody else had given it up.
+                    refused.remove(&name);
                 }
-                Event::Refused { name, .. } => arrays.retain(|array| array.name != name),
+                Event::Refused { name, .. } => {
+                    refused.insert(name);
+                }
                 Event::Cancelled { name, indices, .. } => {
                     if let Some(place) = place(&name) {
                         arrays[place].cancelled.extend(indices);
@@ -145,6 +149,7 @@ impl<'a> Jobs<'a> {
                 }
             }
         }
+        arrays.retain(|array| !refused.contains(&array.name));
         Ok(arrays)
     }
 
@@ -239,6 +244,9 @@ mod tests {
         assert_eq!(found[0].cancelled, BTreeSet::from([2]));
         jobs.refused("b").unwrap();
         assert_eq!(jobs.read().unwrap().len(), 1);
+        jobs.submitted("b", "18").unwrap();
+        let found = jobs.read().unwrap();
+        assert_eq!(found[1].job.as_deref(), Some("18"), "a late answer");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the jobs of one kind of stage ask for. An empty text and the number 0 are not passed on to Slurm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Profile {
     /// The partition.
     pub partition: String,

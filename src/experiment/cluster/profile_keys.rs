@@ -6,6 +6,28 @@ use toml::Value;
 /// The most that a number of a profile may be: more than any cluster has.
 const MOST: u32 = 1_000_000;
 
+/// The largest `lead` that Slurm takes, in seconds.
+const LARGEST_LEAD: u32 = 65_535;
+/// The options of `sbatch` by which the program knows its jobs and their ends.
+const OWN_OPTIONS: [&str; 14] = [
+    "--array",
+    "--chdir",
+    "--clusters",
+    "--dependency",
+    "--job-name",
+    "--kill-on-invalid-dep",
+    "--no-requeue",
+    "--open-mode",
+    "--output",
+    "--parsable",
+    "--signal",
+    "--test-only",
+    "--wait",
+    "--wrap",
+];
+/// The same as single letters.
+const OWN_LETTERS: [&str; 7] = ["-a", "-D", "-M", "-d", "-J", "-o", "-W"];
+
 /// A key of a profile.
 pub struct ProfileKey {
     /// The name in the file.
@@ -21,7 +43,7 @@ pub const KEYS: &[ProfileKey] = &[
     key("partition", |to, value| text(value, &mut to.partition)),
     key("account", |to, value| text(value, &mut to.account)),
     key("qos", |to, value| text(value, &mut to.qos)),
-    of_all("clusters", |to, value| text(value, &mut to.clusters)),
+    of_all("clusters", |to, value| cluster(value, &mut to.clusters)),
     key("gpus", |to, value| number(value, 0, 64, &mut to.gpus)),
     key("gpu-type", |to, value| text(value, &mut to.gpu_type)),
     key("cpus", |to, value| number(value, 0, 4096, &mut to.cpus)),
@@ -30,7 +52,9 @@ pub const KEYS: &[ProfileKey] = &[
     key("exclude", |to, value| text(value, &mut to.exclude)),
     key("nice", |to, value| number(value, 0, MOST, &mut to.nice)),
     key("time", |to, value| time(value, &mut to.time)),
-    key("lead", |to, value| number(value, 0, MOST, &mut to.lead)),
+    key("lead", |to, value| {
+        number(value, 0, LARGEST_LEAD, &mut to.lead)
+    }),
     key("at-once", |to, value| {
         number(value, 0, MOST, &mut to.at_once)
     }),
@@ -44,7 +68,7 @@ pub const KEYS: &[ProfileKey] = &[
     key("chain", |to, value| number(value, 1, 1024, &mut to.chain)),
     key("setup", |to, value| texts(value, &mut to.setup)),
     key("wrapper", |to, value| texts(value, &mut to.wrapper)),
-    key("extra", |to, value| texts(value, &mut to.extra)),
+    key("extra", |to, value| extra(value, &mut to.extra)),
     key("export", |to, value| text(value, &mut to.export)),
     of_all("finish", |to, value| flag(value, &mut to.finish)),
 ];
@@ -88,6 +112,28 @@ fn texts(value: &Value, to: &mut Vec<String>) -> Result<(), String> {
         .and_then(|items| items.iter().map(line).collect());
     let items: Vec<&str> = items.ok_or("a list of texts, each in one line")?;
     *to = items.into_iter().map(str::to_string).collect();
+    Ok(())
+}
+
+/// Further arguments of `sbatch`, but for those that the program gives itself.
+fn extra(value: &Value, to: &mut Vec<String>) -> Result<(), String> {
+    texts(value, to)?;
+    let own = to.iter().find(|word| {
+        let name = word.split_once('=').map_or(&***word, |(name, _)| name);
+        OWN_OPTIONS.contains(&name) || OWN_LETTERS.iter().any(|own| word.starts_with(own))
+    });
+    match own {
+        Some(own) => Err(format!(
+            "any option of sbatch but `{own}`, which the program gives itself"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// One cluster of a federation: a number of a job means another job on another one.
+fn cluster(value: &Value, to: &mut String) -> Result<(), String> {
+    let name = line(value).filter(|name| !name.contains(',') && *name != "all");
+    *to = name.ok_or("the name of one cluster")?.to_string();
     Ok(())
 }
 

@@ -78,6 +78,12 @@ impl Job {
         self.reason == NEVER
     }
 
+    /// Returns true if something else than the job's own program ended it while it was on a node.
+    pub fn was_ended_from_outside(&self) -> bool {
+        let is_known = !["COMPLETED", "FAILED", "PENDING"].contains(&&*self.state);
+        is_known && !self.waits_in_vain() && !self.was_never_on_a_node()
+    }
+
     /// Returns true if the job was cancelled before it was on a node.
     pub fn was_never_on_a_node(&self) -> bool {
         self.state == "CANCELLED" && self.nodes.is_empty()

@@ -8,7 +8,16 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 /// Variables with which a user changes the output of these commands. Those of `sbatch` stay: they name an account.
-const OUTPUT_VARIABLES: [&str; 3] = ["SQUEUE_", "SACCT_", "SLURM_TIME_FORMAT"];
+const OUTPUT_VARIABLES: [&str; 4] = ["SQUEUE_", "SACCT_", "SCANCEL_", "SLURM_TIME_FORMAT"];
+/// Variables that would change what the script asks for, or make `sbatch` wait for the end of the jobs.
+const OTHER_JOBS: [&str; 6] = [
+    "SBATCH_ARRAY_INX",
+    "SBATCH_NO_REQUEUE",
+    "SBATCH_OPEN_MODE",
+    "SBATCH_REQUEUE",
+    "SBATCH_SIGNAL",
+    "SBATCH_WAIT",
+];
 /// The beginning of the variables that describe a job.
 const JOB_VARIABLES: &str = "SLURM_";
 /// Those among them that choose a Slurm.
@@ -58,6 +67,20 @@ impl Slurm {
         command
     }
 
+    /// `sbatch`, which hears of no other job. Who submits may be in one, and the new jobs would inherit its cores and
+    /// its number.
+    fn sbatch(&self) -> Command {
+        let mut command = self.command("sbatch");
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            let is_of_job = text.starts_with(JOB_VARIABLES) && !CHOOSING.contains(&&*text);
+            if is_of_job || OTHER_JOBS.contains(&&*text) {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
     /// The same for a command that is told the clusters.
     fn of_clusters(&self, program: &str) -> Command {
         let mut command = self.command(program);
@@ -72,14 +95,7 @@ impl Slurm {
     /// # Errors
     /// Slurm does not take them. It says why.
     pub fn submit(&self, arguments: &[String]) -> Result<String, NotTaken> {
-        let mut command = self.command("sbatch");
-        // Who submits may be in a job, and the new jobs would inherit its cores and its number.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with(JOB_VARIABLES) && !CHOOSING.contains(&&*text) {
-                command.env_remove(name);
-            }
-        }
+        let mut command = self.sbatch();
         let output = command.args(arguments).output();
         let output =
             output.map_err(|error| NotTaken::Refused(format!("cannot run sbatch: {error}")))?;
@@ -102,7 +118,7 @@ impl Slurm {
     /// # Errors
     /// It would not, or it cannot be asked.
     pub fn test(&self, arguments: &[String], script: &str) -> Result<String> {
-        let mut command = self.command("sbatch");
+        let mut command = self.sbatch();
         command.arg("--test-only").args(arguments);
         command
             .stdin(Stdio::piped())

@@ -12,8 +12,9 @@ use super::submission::Submission;
 use crate::experiment::run::interrupt::YIELD_CODE;
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -32,8 +33,8 @@ pub struct Handed {
 }
 
 impl Handed {
-    /// All submissions of `store`, the newest first. One that cannot be read is left out.
-    pub fn all(store: &Store) -> Vec<Self> {
+    /// All submissions of `store`, the newest first, and why others cannot be read.
+    fn all(store: &Store) -> (Vec<Self>, Vec<String>) {
         let read = |submission: Submission| -> Result<Self> {
             Ok(Self {
                 elements: submission.elements()?,
@@ -43,13 +44,16 @@ impl Handed {
                 submission,
             })
         };
-        let mut all: Vec<Self> = Submission::all(store)
-            .into_iter()
-            .filter_map(|submission| read(submission).ok())
-            .filter(|handed| !handed.arrays.is_empty())
-            .collect();
+        let (mut all, mut unreadable) = (Vec::new(), Vec::new());
+        for submission in Submission::all(store) {
+            match read(submission) {
+                Ok(handed) if handed.arrays.is_empty() => {}
+                Ok(handed) => all.push(handed),
+                Err(error) => unreadable.push(format!("{error:#}")),
+            }
+        }
         all.sort_by_key(|handed| std::cmp::Reverse(handed.earlier));
-        all
+        (all, unreadable)
     }
 
     /// The clusters that it went to.
@@ -88,6 +92,8 @@ pub struct Standing {
     jobs: BTreeMap<String, Vec<Job>>,
     /// Why Slurm could not be asked.
     pub silent: Option<String>,
+    /// Why submissions could not be read.
+    pub unreadable: Vec<String>,
 }
 
 /// The state of an element that is not done.
@@ -137,7 +143,7 @@ pub struct ElementStanding {
 impl Standing {
     /// What was handed over of `store`, as Slurm sees it now. One call of `squeue` for each cluster asks for all of it.
     pub fn now(store: &Store) -> Self {
-        let handed = Handed::all(store);
+        let (handed, unreadable) = Handed::all(store);
         let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for one in &handed {
             let of_cluster = names.entry(one.clusters()).or_default();
@@ -158,7 +164,48 @@ impl Standing {
             handed,
             jobs,
             silent,
+            unreadable,
         }
+    }
+
+    /// Refuses to go on if a submission cannot be read: its jobs may still run, and would be handed over again.
+    ///
+    /// # Errors
+    /// One cannot be read. The error names the file.
+    pub fn refuse_unreadable(&self) -> Result<()> {
+        match &self.unreadable[..] {
+            [] => Ok(()),
+            all => bail!(
+                "{}; its jobs may wait or run. When they have ended, its folder may be removed",
+                all.join("; ")
+            ),
+        }
+    }
+
+    /// What the accounts say of the arrays that are not done in `store`; nothing where there are none.
+    fn accounts(&self, store: &Store) -> Vec<Job> {
+        let mut found = Vec::new();
+        for clusters in self
+            .handed
+            .iter()
+            .map(Handed::clusters)
+            .collect::<BTreeSet<_>>()
+        {
+            let of_cluster = self.handed.iter().filter(|one| one.clusters() == clusters);
+            let undone = of_cluster.flat_map(|one| {
+                let names = one.unfinished(store);
+                let arrays = one.arrays.iter();
+                arrays.filter(move |array| names.contains(&array.name))
+            });
+            let undone: Vec<&SubmittedArray> = undone.collect();
+            let names: Vec<String> = undone.iter().map(|array| array.name.clone()).collect();
+            // Times in UTC sort as texts do.
+            if let Some(since) = undone.iter().map(|array| &array.at).min() {
+                let slurm = Slurm { clusters };
+                found.extend(slurm.accounts(&names, since).unwrap_or_default());
+            }
+        }
+        found
     }
 
     /// Finds the jobs of intents whose number was not noted, in the queue or in the accounts, and notes them. An intent
@@ -257,7 +304,7 @@ impl Standing {
     pub fn elements(&self, store: &Store) -> Vec<ElementStanding> {
         let mut claimed: BTreeSet<&StageKey> = BTreeSet::new();
         let mut found = Vec::new();
-        let (alive, mut accounts) = (self.stages(), BTreeMap::new());
+        let (alive, accounts) = (self.stages(), OnceCell::new());
         for handed in &self.handed {
             for array in &handed.arrays {
                 for index in 0..array.count {
@@ -271,7 +318,7 @@ impl Standing {
                     if !is_newest {
                         continue;
                     }
-                    let state = self.state(store, handed, array, index, &alive, &mut accounts);
+                    let state = self.state(store, handed, array, index, &alive, &accounts);
                     let place = array.job.clone().map(|job| Place { job, index });
                     found.push(ElementStanding {
                         title: element.title.clone(),
@@ -286,15 +333,15 @@ impl Standing {
     }
 
     /// The state of the element `index` of an array. `alive` are the stages that jobs in the queue or at work do,
-    /// `accounts` those that were read before.
-    fn state<'a>(
+    /// `accounts` what the accounts say, once they were asked.
+    fn state(
         &self,
         store: &Store,
         handed: &Handed,
-        array: &'a SubmittedArray,
+        array: &SubmittedArray,
         index: usize,
         alive: &BTreeMap<StageKey, Place>,
-        accounts: &mut BTreeMap<&'a str, Vec<Job>>,
+        accounts: &OnceCell<Vec<Job>>,
     ) -> ElementState {
         let number = array.first + index;
         let element = &handed.elements[number];
@@ -324,28 +371,29 @@ impl Standing {
         if array.cancelled.contains(&index) {
             return over("cancelled");
         }
-        let end = End::read(&handed.submission.end(number));
-        if let Some(end) = end.filter(End::left_work) {
+        let job = queued.or_else(|| {
+            let jobs = accounts.get_or_init(|| self.accounts(store));
+            let is_it =
+                |job: &&Job| array.job.as_ref() == Some(&job.job) && job.index == Some(index);
+            jobs.iter().find(is_it).cloned()
+        });
+        // What ended a job from outside is known to Slurm alone.
+        if let Some(job) = job.as_ref().filter(|job| job.was_ended_from_outside()) {
+            return over(&end_in_words(&job.state));
+        }
+        if let Some(end) = handed.submission.note(number).filter(End::left_work) {
             let out_of_time = end.code == YIELD_CODE;
             return over(match out_of_time {
                 true => "it was out of time and was not queued again",
                 false => &end.reason,
             });
         }
-        let job = queued.or_else(|| {
-            let slurm = Slurm {
-                clusters: handed.clusters(),
-            };
-            let jobs = accounts.entry(&array.name).or_insert_with(|| {
-                let names = std::slice::from_ref(&array.name);
-                slurm.accounts(names, &array.at).unwrap_or_default()
-            });
-            of(jobs)
+        let mut failures = element.stages.iter().map(|key| store.stage(key));
+        let failure = failures.find_map(|stage| {
+            let failure = stage.failure()?;
+            // Another attempt has begun since.
+            (failure.attempt == stage.attempts()).then_some(failure)
         });
-        let failure = element
-            .stages
-            .iter()
-            .find_map(|key| store.stage(key).failure());
         if let Some(failure) = failure {
             return over(failure.reason.lines().next().unwrap_or_default());
         }

@@ -21,9 +21,11 @@
 
 use super::data::DataStates;
 use super::elements::Element;
+use super::ends::End;
 use super::jobs::{Jobs, Place, SubmittedArray};
 use super::profiles::Profiles;
 use crate::atomic::write_atomically;
+use crate::experiment::store::lease::are_refused;
 use crate::experiment::store::provenance::Provenance;
 use crate::experiment::store::root::{STORE, Store};
 use crate::recipe::Plan;
@@ -32,6 +34,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The beginning of the names of all jobs.
@@ -49,7 +52,7 @@ const DIGITS: usize = 16;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Origin {
-    /// The number of submissions before it.
+    /// A number that is larger than those of all submissions before it.
     pub number: usize,
     /// The time, in seconds since 1970.
     pub began: u64,
@@ -114,11 +117,9 @@ impl Submission {
     /// The folder cannot be written.
     pub fn create(store: &Store, content: &Content) -> Result<Self> {
         let plan = serde_json::to_string(content.plan)? + "\n";
-        let chance = RandomState::new().build_hasher().finish() & 0xffff;
         let hash = blake3::hash(plan.as_bytes()).to_hex();
-        let id = format!("{}{chance:04x}", &hash[..8]);
-        let folder = folder_of(store).join(id);
-        fs::create_dir_all(folder.join("log"))
+        let folder = new_folder(store, &hash[..8])?;
+        fs::create_dir(folder.join("log"))
             .with_context(|| format!("cannot make {}", folder.display()))?;
         let submission = Self(folder.canonicalize()?);
         let write =
@@ -146,6 +147,13 @@ impl Submission {
             .collect();
         all.sort();
         all.into_iter().map(Self).collect()
+    }
+
+    /// A number that is larger than those of all submissions of `store`.
+    pub fn next_number(store: &Store) -> usize {
+        let all = Self::all(store).into_iter();
+        let numbers = all.filter_map(|submission| Some(submission.origin().ok()?.number));
+        numbers.max().map_or(0, |largest| largest + 1)
     }
 
     /// The name of the submission.
@@ -206,6 +214,16 @@ impl Submission {
     /// The note of how the last job of an element ended.
     pub fn end(&self, element: usize) -> PathBuf {
         self.0.join("ended").join(format!("{element}.json"))
+    }
+
+    /// The note of how the last job of an element ended; none if it left none.
+    pub fn note(&self, element: usize) -> Option<End> {
+        let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+        let (note, began) = (self.end(element), self.end(element).with_extension("began"));
+        // A note of a job before it says nothing of the last one.
+        let is_old =
+            changed(&began).is_some_and(|began| changed(&note).is_some_and(|note| note <= began));
+        if is_old { None } else { End::read(&note) }
     }
 
     /// The file that a user touches to make its jobs yield.
@@ -294,13 +312,31 @@ impl Submission {
         let kept = folder_of(store).join(PROGRAMS).join(name);
         if !kept.exists() {
             write_atomically(&kept, &content).with_context(failed)?;
-            let permissions = fs::metadata(&program).with_context(failed)?.permissions();
-            fs::set_permissions(&kept, permissions).with_context(failed)?;
         }
+        // A process may have died between the two.
+        let permissions = fs::metadata(&program).with_context(failed)?.permissions();
+        fs::set_permissions(&kept, permissions).with_context(failed)?;
         if fs::hard_link(&kept, self.program()).is_err() {
             fs::copy(&kept, self.program()).with_context(failed)?;
         }
         Ok(())
+    }
+}
+
+/// A new folder of a submission whose name begins with `start`. A name that is taken is drawn again.
+fn new_folder(store: &Store, start: &str) -> Result<PathBuf> {
+    fs::create_dir_all(folder_of(store))
+        .with_context(|| format!("cannot make {}", folder_of(store).display()))?;
+    loop {
+        let chance = RandomState::new().build_hasher().finish() & 0xffff;
+        let folder = folder_of(store).join(format!("{start}{chance:04x}"));
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => {
+                made.with_context(|| format!("cannot make {}", folder.display()))?;
+                return Ok(folder);
+            }
+        }
     }
 }
 
@@ -316,7 +352,8 @@ pub fn lock(store: &Store) -> Result<Option<File>> {
     let file = File::create(&path).with_context(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
-        Err(TryLockError::Error(_)) => Ok(None),
+        Err(TryLockError::Error(error)) if are_refused(&error) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).with_context(failed),
         Err(TryLockError::WouldBlock) => bail!(
             "{}: another `harness submit` works on this folder; try again when it has ended",
             store.results().display()

@@ -4,6 +4,7 @@
 use super::ahead::results_folder;
 use super::check::check_once;
 use crate::atomic::ensure_writable;
+use crate::experiment::cluster::standing::Standing;
 use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::run::interrupt::Interrupt;
@@ -22,7 +23,8 @@ use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::planned::{Planned, planned};
 use crate::recipe::Plan;
 use crate::report::layout;
-use anyhow::Result;
+use crate::screen::counted;
+use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 
 /// What both commands are asked for.
@@ -89,7 +91,9 @@ impl Begun {
         }
         ensure_writable(&folder).map_err(CommandError::Input)?;
         let aside = match request.renew {
-            true => set_aside(&folder).map_err(CommandError::Input)?,
+            true => refuse_with_jobs(&folder)
+                .and_then(|()| set_aside(&folder))
+                .map_err(CommandError::Input)?,
             false => None,
         };
         let store = Store::open(&folder).map_err(CommandError::Input)?;
@@ -205,4 +209,21 @@ fn report_of(trials: &[Planned]) -> ReportConfig {
         TrialSettings::Number(_) => None,
     });
     found.unwrap_or_default()
+}
+
+/// Refuses to move the results of another version aside while jobs of Slurm wait or run for them: they read the folder
+/// of their submission.
+fn refuse_with_jobs(folder: &Path) -> Result<()> {
+    let old = Store::look(folder).filter(|store| store.other_version().is_some());
+    let Some(standing) = old.map(|store| Standing::now(&store)) else {
+        return Ok(());
+    };
+    match standing.alive().len() {
+        0 => Ok(()),
+        jobs => bail!(
+            "{}: {} of Slurm wait or run for these results; `harness cancel` takes them out of the queue",
+            folder.display(),
+            counted(jobs, "element")
+        ),
+    }
 }

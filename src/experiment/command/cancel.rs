@@ -3,13 +3,14 @@
 
 use crate::experiment::cluster::jobs::Place;
 use crate::experiment::cluster::standing::Standing;
+use crate::experiment::cluster::submission::lock;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::trial::inputs::CommandError;
 use crate::experiment::trial::key::StageKey;
 use crate::screen::counted;
 use anyhow::{Result, anyhow, bail};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A request to cancel.
 #[derive(Debug)]
@@ -31,21 +32,16 @@ pub struct CancelRequest {
 pub fn cancel(request: &CancelRequest) -> Result<String, CommandError> {
     let (store, plans, _) = FrozenPlan::read_all(&request.results).map_err(CommandError::Input)?;
     if let Some(start) = &request.trial {
-        let mut trials = plans.iter().flat_map(|plan| &plan.trials);
-        if start.is_empty() || !trials.any(|trial| trial.hash.starts_with(start)) {
-            let folder = request.results.display();
-            let wrong = anyhow!(
-                "--trial {start}: no trial of {folder} has a hash that begins so; `harness plan` shows them"
-            );
-            return Err(CommandError::Input(wrong));
-        }
+        one_trial(&plans, start, &request.results).map_err(CommandError::Input)?;
     }
     let alone = request
         .recipe
         .as_deref()
         .map(|name| stages_alone(&plans, name));
     let alone = alone.transpose().map_err(CommandError::Input)?;
+    let _alone = lock(&store).map_err(CommandError::Input)?;
     let mut standing = Standing::now(&store);
+    standing.refuse_unreadable().map_err(CommandError::Input)?;
     if let Some(error) = &standing.silent {
         return Err(CommandError::Output(anyhow!(
             "{error}; nothing was cancelled"
@@ -88,6 +84,23 @@ pub fn cancel(request: &CancelRequest) -> Result<String, CommandError> {
             counted(count, "element")
         ),
     })
+}
+
+/// Checks that the hash of one trial begins with `start`.
+fn one_trial(plans: &[FrozenPlan], start: &str, results: &Path) -> Result<()> {
+    let trials = plans.iter().flat_map(|plan| &plan.trials);
+    let hashes = trials.map(|trial| &*trial.hash);
+    let meant: BTreeSet<&str> = hashes.filter(|hash| hash.starts_with(start)).collect();
+    match meant.len() {
+        1 => Ok(()),
+        0 => bail!(
+            "--trial {start}: no trial of {} has a hash that begins so; `harness plan` shows them",
+            results.display()
+        ),
+        several => {
+            bail!("--trial {start}: the hashes of {several} trials begin so; write more of it")
+        }
+    }
 }
 
 /// The stages of the plan of the recipe `name` that no other one of `plans` has.

@@ -82,6 +82,7 @@ impl Status {
         let (records, _) = JsonLines::read_whole_lines(&folder.join(RECORDS))?;
         let standing = Standing::now(&store);
         let elements = standing.elements(&store);
+        warnings.extend(standing.unreadable.iter().cloned());
         if !elements.is_empty() {
             warnings.extend(standing.short_leads(&store));
             let silent = standing.silent.as_ref();

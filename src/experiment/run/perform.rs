@@ -176,7 +176,8 @@ impl<'a> Workshop<'a> {
             retries: own.max(left),
         };
         // If the disk is full, the failure cannot be recorded either, and the error itself is returned.
-        let noted = attempt.folder.fail(&failure).is_ok();
+        // Who has lost the stage says nothing of it: another process works on it.
+        let noted = attempt.lease.check().is_ok() && attempt.folder.fail(&failure).is_ok();
         if own == 0 && failure.retries > 0 && noted {
             // The other process will continue it.
             self.link.ends(&stage.key);

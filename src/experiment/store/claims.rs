@@ -39,6 +39,13 @@ pub fn newest(path: &Path) -> Option<(u64, PathBuf)> {
     tokens.max()
 }
 
+/// Removes the newest claim to the lease `path`, whose owner is gone.
+pub fn remove(path: &Path) {
+    if let Some((_, claim)) = newest(path) {
+        fs::remove_file(claim).ok();
+    }
+}
+
 /// Returns true if somebody holds the lease `path` by a claim, as far as `this` owner can know.
 pub fn is_held(path: &Path, this: &Owner) -> bool {
     newest(path).is_some_and(|(_, claim)| is_alive(&claim, this))

@@ -141,7 +141,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Returns true if `error` says that the file system has no locks.
-fn are_refused(error: &io::Error) -> bool {
+pub fn are_refused(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
@@ -163,7 +163,10 @@ fn are_refused(error: &io::Error) -> bool {
 /// The file cannot be written.
 pub fn replace(path: &Path, owner: &Owner) -> Result<()> {
     let line = owner.line(last_token(path) + 1);
-    write_durably(path, line.as_bytes(), Durability::Synced)
+    write_durably(path, line.as_bytes(), Durability::Synced)?;
+    // Without locks, the owner who is gone seems to live until its claim is old.
+    claims::remove(path);
+    Ok(())
 }
 
 /// The last owner of the lease `path`; none if it is unknown.
@@ -315,6 +318,32 @@ mod tests {
         let lease = Lease::try_take(&path).unwrap().unwrap();
         assert_eq!(lease.token(), 3);
         lease.check().unwrap();
+    }
+
+    #[test]
+    fn a_claim_of_an_owner_that_is_gone_is_replaced_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lease");
+        let (gone, next) = (owner("n1", "28_0", 0), owner("n2", "29_0", 0));
+        let orphan = Claim::try_make(&path, last_token(&path), &gone)
+            .unwrap()
+            .unwrap();
+        assert!(
+            Claim::try_make(&path, last_token(&path), &next)
+                .unwrap()
+                .is_none()
+        );
+        replace(&path, &next).unwrap();
+        let claim = Claim::try_make(&path, last_token(&path), &next)
+            .unwrap()
+            .unwrap();
+        assert!(claim.token() > orphan.token());
+        drop(orphan);
+        assert_eq!(
+            last_token(&path),
+            claim.token(),
+            "the orphan leaves nothing"
+        );
     }
 
     #[cfg(target_os = "linux")]

@@ -150,6 +150,26 @@ fn what_is_done_is_left_out_and_what_is_left_of_a_trial_is_one_element() {
 }
 
 #[test]
+fn a_stage_that_a_running_job_has_done_already_is_not_waited_for() {
+    let queued = [
+        ("burn-in-0", "8", 0),
+        ("distill-00", "8", 0),
+        ("evaluate-00", "8", 0),
+    ];
+    let done = [
+        "burn-in-0",
+        "burn-in-1",
+        "evaluate-10",
+        "evaluate-11",
+        "evaluate-20",
+    ];
+    assert_eq!(
+        elements(&two_seeds(), &done, &queued, 1),
+        ["0 distill [distill-01 evaluate-01] of h1 after []"]
+    );
+}
+
+#[test]
 fn what_slurm_has_already_is_left_to_it_and_waited_for() {
     let queued = [
         ("burn-in-0", "7", 0),

@@ -164,3 +164,29 @@ fn the_job_that_writes_tables_asks_for_no_gpu_unless_the_profile_says_so() {
         Vec::<String>::new()
     );
 }
+
+#[test]
+fn what_the_program_says_to_sbatch_itself_is_no_extra() {
+    let told = |line: &str| {
+        let text = format!("[profile.a]\ntime = '60'\n{line}\n");
+        read(&text, None).map_err(|error| format!("{error:#}"))
+    };
+    for word in [
+        "--job-name=x",
+        "-Jx",
+        "-J",
+        "--no-requeue",
+        "--array=0-3",
+        "--wait",
+    ] {
+        let error = told(&format!("extra = ['--nice=1', '{word}']")).unwrap_err();
+        assert!(error.contains(&format!("but `{word}`")), "{error}");
+    }
+    told("extra = ['--reservation=x', '--nodes=1', '-C', 'ssd', '--output-nothing']").unwrap();
+    assert!(
+        told("clusters = 'a,b'")
+            .unwrap_err()
+            .contains("one cluster")
+    );
+    assert!(told("lead = 65536").is_err());
+}

@@ -5,15 +5,28 @@
 # Written by `harness submit`. Exit codes: 0 done, 1 failed, 75 out of time, 76 not ready, 130 stopped.
 child=
 told=
+early=
 # The processes under one, itself at the end.
 family() { local one; for one in $(pgrep -P "$1" 2>/dev/null); do family "$one"; done; echo "$1"; }
 lives() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
-# Slurm tells this shell alone that the time is nearly over. A wrapper may not hand the signal on.
-trap '[ -n "$child" ] && told=$(family "$child") && kill -USR2 $told 2>/dev/null' USR2
+# The program among them, or else the wrapper: a wrapper need not hand a signal on, and its helpers may die of one.
+tell() {
+    local one
+    told=
+    for one in $(family "$child"); do
+        [ "$(cat "/proc/$one/comm" 2>/dev/null)" = harness ] && told="$told $one"
+    done
+    told=${told:-$child}
+    kill -USR2 $told 2>/dev/null
+}
+# Slurm tells this shell alone that the time is nearly over.
+trap 'if [ -n "$child" ]; then tell; else early=yes; fi' USR2
 # Slurm sends TERM to every process by itself; the shell waits for the program.
 trap : TERM
 # The plan is fixed: nothing of the shell that submitted it changes a setting.
 for name in "${!HARNESS_@}"; do unset "$name"; done
+# Where srun is the wrapper, it does not hear of the cores by itself.
+[ -z "$SLURM_CPUS_PER_TASK" ] || export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"
 element=$(($1 + SLURM_ARRAY_TASK_ID))
 note=/data/r/.store/submissions/ab12/ended/$element.json
 began=/data/r/.store/submissions/ab12/ended/$element.began
@@ -24,6 +37,8 @@ mkdir -p /data/r/.store/submissions/ab12/ended && : > "$began"
 module load cuda/12.4
 apptainer exec --nv 'my image.sif' /data/r/.store/submissions/ab12/harness work /data/r/.store/submissions/ab12 --element "$element" --device cuda --workers 1 &
 child=$!
+# The signal came before: the program needs a moment until it listens.
+[ -z "$early" ] || { sleep 2; tell; }
 # A signal interrupts `wait`. The status of a child that is gone is still known.
 while :; do
     wait "$child"

@@ -133,11 +133,16 @@ struct Job {
 impl Job {
     /// A job whose program does the lines of `program`, which stand after a trap for SIGUSR2.
     fn new(wrapper: &[&str], program: &str) -> Self {
+        Self::with(&[], wrapper, program)
+    }
+
+    fn with(setup: &[&str], wrapper: &[&str], program: &str) -> Self {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let submission = folder.path().join("sub mission");
         std::fs::create_dir_all(&submission).unwrap();
         let profile = Profile {
+            setup: setup.iter().map(ToString::to_string).collect(),
             wrapper: wrapper.iter().map(ToString::to_string).collect(),
             ..Profile::default()
         };
@@ -218,6 +223,19 @@ fn a_wrapper_that_dies_of_the_signal_costs_no_checkpoint() {
             "{wrapper:?}"
         );
     }
+}
+
+#[test]
+fn helpers_of_a_wrapper_are_not_told() {
+    let text = "sleep 60 & helper=$!; \"$@\"; code=$?; kill $helper || exit 99; exit $code";
+    let wrapper = ["bash", "-c", text, "wrapper"];
+    assert_eq!(Job::new(&wrapper, &leaves_note(75)).told(), (Some(75), 1));
+}
+
+#[test]
+fn a_signal_before_the_program_starts_is_handed_on() {
+    let job = Job::with(&["kill -USR2 $$"], &[], &leaves_note(75));
+    assert_eq!(job.told(), (Some(75), 1));
 }
 
 #[test]

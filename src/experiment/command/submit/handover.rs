@@ -139,6 +139,9 @@ impl Handover<'_> {
             )),
             Some(error) => {
                 let next = match &error {
+                    NotTaken::Limit(_) if handed == 0 => {
+                        "if your site never takes as many at once, set `max-array` of the profile to what it takes"
+                    }
                     NotTaken::Limit(_) => {
                         "the same command submits the rest when some of them have ended"
                     }

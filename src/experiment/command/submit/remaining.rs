@@ -40,6 +40,7 @@ impl Remaining<'_> {
     /// Slurm cannot be asked, or the store is not writable.
     pub fn standing(store: &Store) -> Result<Standing> {
         let mut standing = Standing::now(store);
+        standing.refuse_unreadable()?;
         if let Some(error) = &standing.silent {
             return Err(anyhow!(
                 "{error}; nothing was submitted, because Slurm has to say which earlier jobs still run"
@@ -89,7 +90,7 @@ impl Remaining<'_> {
             queued: &queued,
         };
         let origin = Origin {
-            number: Submission::all(store).len(),
+            number: Submission::next_number(store),
             began: since_1970(),
             provenance: self.begun.provenance.clone(),
             diff: diff_of(&self.begun.provenance),

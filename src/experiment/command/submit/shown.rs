@@ -96,12 +96,12 @@ fn shown_text(
         .iter()
         .map(|it| format!("JOB-{}-{}", it.level, it.chunk))
         .collect();
-    let (folder, logs) = (std::env::current_dir()?, submission.join("log/%A_%a.out"));
+    let (folder, logs) = (std::env::current_dir()?, submission.join("log"));
     for array in &arrays {
         let profile = profiles.of(&array.kind);
         let name = format!("hs-{SHOWN_ID}-{}-{}", array.level, array.chunk);
         let dependency = dependency(&array.before, &arrays, &numbers);
-        let logs = logs.display().to_string();
+        let logs = pattern(&logs, "%A_%a");
         let script = submission.join(format!("job-{}.sh", array.kind));
         let call = Call {
             profile: &profile,
@@ -121,7 +121,7 @@ fn shown_text(
     }
     if !arrays.is_empty() && profiles.usual.finish {
         let (logs, name) = (
-            submission.join("log/finish_%j.out").display().to_string(),
+            pattern(&logs, "finish_%j"),
             format!("hs-{SHOWN_ID}-{FINISH}"),
         );
         let call = Call {
@@ -161,4 +161,10 @@ fn asked(slurm: &Slurm, call: &Call, script: &str) -> String {
         Ok(told) => told,
         Err(error) => format!("not asked or refused: {error:#}"),
     }
+}
+
+/// The pattern of the names of logs in the folder `logs`, as `sbatch` reads it.
+fn pattern(logs: &Path, names: &str) -> String {
+    let folder = logs.display().to_string();
+    format!("{}/{names}.out", folder.replace('%', "%%"))
 }
