@@ -103,7 +103,7 @@ pub enum Content {
     Number(Option<f64>),
     /// A difference without its interval.
     Signed(Option<f64>),
-    /// A difference, and true if the verdict on it is conclusive.
+    /// A difference, and true if the verdict on it is `helps` or `hurts`.
     Difference(Option<Difference>, bool),
     /// An interval.
     Interval(Option<(f64, f64)>),
@@ -265,9 +265,9 @@ fn content(table: &Table, row: &TableRow, kind: &Kind, look: &Look) -> Content {
         }
         Kind::Deviation => Content::Number(row.deviation),
         Kind::Difference => {
-            let conclusive = |verdict| matches!(verdict, Verdict::Helps | Verdict::Hurts);
+            let has_sign = |verdict| matches!(verdict, Verdict::Helps | Verdict::Hurts);
             let judged = row.judged.map(|judged| judged.verdict);
-            Content::Difference(found, judged.is_some_and(conclusive))
+            Content::Difference(found, judged.is_some_and(has_sign))
         }
         Kind::Bootstrap => Content::Interval(found.and_then(|found| found.bootstrap)),
         Kind::P => Content::P(found.and_then(|found| found.p)),

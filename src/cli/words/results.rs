@@ -53,7 +53,7 @@ pub struct TableArgs {
     /// Decimals of metrics, differences and intervals [default: 2; tidy: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=15))]
     pub digits: Option<u8>,
-    /// Only labels, metrics and differences, with `*` for a conclusive verdict; LaTeX fits a column, not a page
+    /// Only labels, metrics and differences, with `*` for `helps` and `hurts`; LaTeX fits a column, not a page
     #[arg(long)]
     pub compact: bool,
     /// Leave out the numbers of the paper
