@@ -230,6 +230,34 @@ fn a_disturbed_submission_ends_in_the_bytes_of_an_undisturbed_sweep() {
     assert_eq!(work.found("out"), expected);
 }
 
+/// The last job of each round runs on a node and hands over the next one.
+#[test]
+fn rounds_of_seeds_follow_one_another_by_themselves() {
+    let Some(slurm) = Loopback::start() else {
+        return;
+    };
+    let two = "question = 'q'\nreference = 'a'\n[[each]]\nlabel = 'a'\n\
+        [[each]]\nlabel = 'b'\nset.'method.effects.weighting' = 1.0\n";
+    // At four seeds no evidence is strong enough, so there are three rounds.
+    let seeds = "seeds = { at-least = 2, at-most = 4, until = 'decided' }\n";
+    let work = Work::new(&slurm, two, seeds);
+    let sweep = work.harness(&["sweep", "recipes/own.toml", "--out", "undisturbed"]);
+    assert_eq!(code(&sweep), 0, "{}", stderr(&sweep));
+    let expected = work.found("undisturbed");
+    assert_eq!(expected.len(), 3 + 4 * 8, "eight trials");
+    work.submit();
+    work.await_end();
+    let submissions = fs::read_dir(work.rig.at("out/.store/submissions")).unwrap();
+    let submissions = submissions.flatten().map(|entry| entry.path());
+    let submissions: Vec<PathBuf> = submissions
+        .filter(|folder| folder.join("elements.json").exists())
+        .collect();
+    assert_eq!(submissions.len(), 3);
+    assert_eq!(work.found("out"), expected);
+    let status = work.status();
+    assert!(status.contains("8 of 8 trials done"), "{status}");
+}
+
 #[test]
 fn a_failed_shared_stage_cancels_its_own_trials_and_no_others() {
     let Some(slurm) = Loopback::start() else {
