@@ -19,7 +19,6 @@ use harness::rng::Stream;
 use harness::structures::Mask;
 use harness::tensor::{Map, Place, Tape, Tensor2};
 use safetensors::{Dtype, SafeTensors};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -265,7 +264,7 @@ impl Case {
                 Targets {
                     classes: classes.iter().map(|class| *class as usize).collect(),
                     masks: masks
-                        .map(|bits| Cow::Owned(Mask::new(height, width, bits.to_vec())))
+                        .map(|bits| Mask::new(height, width, bits.to_vec()).into())
                         .collect(),
                     ..Targets::default()
                 }

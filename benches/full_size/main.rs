@@ -8,6 +8,9 @@
 //! cargo bench --bench full_size -- --threads 2 --repeats 1 --forward-size 1024 --pl-dc 1024
 //! # the same with four times as many images, one at a time
 //! cargo bench --bench full_size -- --threads 2 --repeats 1 --pl-dc 1024 --images 4 --micro-batch 1
+//! # the same with Mask R-CNN; a network without training is sure of nothing, so all detections count
+//! cargo bench --bench full_size -- --threads 2 --repeats 1 --pl-dc 1024 --images 4 --micro-batch 1 \
+//!     --network mask-rcnn-r50.toml --set model.detections.probability=0
 //! # on a GPU
 //! cargo bench --features cuda --bench full_size -- --device cuda:0 --precision bf16 \
 //!     --images 8 --forward-size 1024 --step-size 1024 --parts
@@ -30,10 +33,11 @@ mod recipe;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use device::{Device, Repeats, Run};
-use harness::detector::mask2former::{Criterion, Mask2FormerConfig};
-use harness::detector::{EmptyImage, MaskLoss, Part, Targets};
+use harness::detector::mask2former::{Criterion, Mask2FormerConfig, Mask2FormerDetector};
+use harness::detector::{DETECTORS, Detector, EmptyImage, MaskLoss, Part, Targets};
 use harness::graph::Mask2Former;
 use harness::nn::params::move_to;
+use harness::registry;
 use harness::rng::Stream;
 use harness::structures::{Mask, Picture};
 use harness::tensor::{DeviceChoice, Precision, Tape};
@@ -42,7 +46,6 @@ use measure::peak_memory;
 use recipe::Recipe;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -81,6 +84,9 @@ struct Options {
     /// Number of pseudo-labels of an unlabelled image [default: one for every query].
     #[arg(long)]
     pseudo_labels: Option<usize>,
+    /// The recipe in `recipes/` with the network of a step of PL-DC, instead of Mask2Former.
+    #[arg(long, requires = "pl_dc")]
+    network: Option<String>,
     /// Number of images of one kind that go through the student at a time in a step of PL-DC; 0: all.
     #[arg(long, default_value_t = 0)]
     micro_batch: usize,
@@ -96,7 +102,7 @@ struct Options {
     /// On a GPU: number of runs that are not counted.
     #[arg(long, default_value_t = 3)]
     warm_up: usize,
-    /// A setting of the recipe, such as `model.queries=8`.
+    /// A setting of the recipe with the network, such as `model.queries=8`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Passed by `cargo bench`; ignored.
@@ -107,6 +113,14 @@ struct Options {
 fn precision(text: &str) -> Result<Precision, String> {
     Precision::deserialize(toml::Value::String(text.into()))
         .map_err(|_| "allowed: f32, tf32, bf16".to_string())
+}
+
+/// The recipes of a run.
+struct Recipes {
+    /// Mask2Former and PL-DC.
+    own: Recipe,
+    /// Another network, with its optimizer.
+    other: Option<Recipe>,
 }
 
 /// The network of the recipe, with its loss.
@@ -130,7 +144,7 @@ fn targets(size: usize, stream: &mut Stream) -> Targets<'static> {
         let bits = (0..size * size)
             .map(|i| u8::from(inside(i / size, top) && inside(i % size, left)))
             .collect();
-        Cow::Owned(Mask::new(size, size, bits))
+        Mask::new(size, size, bits).into()
     };
     let masks = (0..OBJECTS).map(|_| mask()).collect();
     let classes = (0..OBJECTS).map(|_| stream.below(CLASSES)).collect();
@@ -208,7 +222,8 @@ impl Training {
     }
 }
 
-fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -> Result<Value> {
+fn measure(options: &Options, recipes: &Recipes, device: &Device, images: usize) -> Result<Value> {
+    let recipe = &recipes.own;
     let stream = &mut Stream::new(SEED, "bench");
     let mut model = Mask2Former::new(&network(recipe)?.network, CLASSES, stream)?;
     move_to(&mut model, &device.place);
@@ -232,13 +247,23 @@ fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -
         "forward_peak_rss_mb": peak_memory(),
     });
     if let Some(size) = options.pl_dc {
+        let student: Box<dyn Detector> = match recipes.other.as_ref() {
+            None => Box::new(Mask2FormerDetector::new(model, network(recipe)?.loss)),
+            Some(other) => {
+                drop(model);
+                let config = registry::build(DETECTORS, other.table("model")?)?;
+                let mut student = config.build(CLASSES, stream)?;
+                move_to(&mut *student, &device.place);
+                student
+            }
+        };
         let work = pl_dc::Work {
             size,
             images,
             pseudo_labels: options.pseudo_labels,
             micro_batch: options.micro_batch,
         };
-        result["pl_dc"] = pl_dc::measure(recipe, model, &work, device, repeats)?;
+        result["pl_dc"] = pl_dc::measure(recipes, student, &work, device, repeats)?;
         return Ok(result);
     }
 
@@ -262,11 +287,21 @@ fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -
 
 fn run(options: &Options) -> Result<Value> {
     ensure!(options.repeats > 0, "--repeats: 0 is too few; at least 1");
-    let recipe = Recipe::read("mask2former-r50.toml", &options.set)?;
+    let own = "mask2former-r50.toml";
+    let recipes = match &options.network {
+        None => Recipes {
+            own: Recipe::read(own, &options.set)?,
+            other: None,
+        },
+        Some(other) => Recipes {
+            own: Recipe::read(own, &[])?,
+            other: Some(Recipe::read(other, &options.set)?),
+        },
+    };
     let device = Device::open(options.device, options.precision, options.parts)?;
     let images = options.images as usize;
     memory::fitting(images, options.largest, |images| {
-        measure(options, &recipe, &device, images)
+        measure(options, &recipes, &device, images)
     })
 }
 

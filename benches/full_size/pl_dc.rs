@@ -8,13 +8,12 @@
 use crate::device::{Device, Repeats};
 use crate::measure::{peak_memory, rounded};
 use crate::recipe::Recipe;
-use crate::{CLASSES, OBJECTS, SEED, VIEWS, network, picture, targets};
+use crate::{CLASSES, OBJECTS, Recipes, SEED, VIEWS, picture, targets};
 use anyhow::Result;
 use harness::data::loader::Pieces;
 use harness::data::split::ClassCounts;
 use harness::data::{Batch, UnlabelledViews, View};
-use harness::detector::mask2former::Mask2FormerDetector;
-use harness::graph::Mask2Former;
+use harness::detector::Detector;
 use harness::method::{GradientSum, METHODS, Method, Parts, Setup};
 use harness::registry;
 use harness::rng::Stream;
@@ -49,7 +48,7 @@ fn batch(work: &Work, stream: &mut Stream) -> Batch {
             .zip(truth.masks)
             .map(|(class, mask)| Instance {
                 class,
-                mask: mask.into_owned(),
+                mask: mask.pixels().into_owned(),
                 source: InstanceSource::Annotation,
             })
             .collect();
@@ -91,8 +90,8 @@ fn method(recipe: &Recipe, pseudo_labels: Option<usize>) -> Result<Box<dyn Metho
 
 /// Times steps, each on its own images. On the CPU only the last one counts, because a step takes a minute.
 pub fn measure(
-    recipe: &Recipe,
-    model: Mask2Former,
+    recipes: &Recipes,
+    student: Box<dyn Detector>,
     work: &Work,
     device: &Device,
     repeats: Repeats,
@@ -117,11 +116,14 @@ pub fn measure(
         },
         epoch_steps: steps,
     };
-    let phase = method(recipe, work.pseudo_labels)?.phases(steps).remove(0);
+    let phase = method(&recipes.own, work.pseudo_labels)?
+        .phases(steps)
+        .remove(0);
     let mut learner = phase.learner(Parts {
-        student: Box::new(Mask2FormerDetector::new(model, network(recipe)?.loss)),
+        student,
         setup: &setup,
     })?;
+    let recipe = recipes.other.as_ref().unwrap_or(&recipes.own);
     let train: TrainConfig = recipe.table("train")?;
     let mut optimizer = Optimizer::new(train.optimizer(), learner.student());
     let mut kept = 0;

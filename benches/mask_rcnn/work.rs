@@ -3,7 +3,6 @@
 use crate::CLASSES;
 use harness::detector::Targets;
 use harness::structures::{Mask, Picture};
-use std::borrow::Cow;
 
 /// The objects of a picture.
 const OBJECTS: usize = 8;
@@ -38,7 +37,7 @@ pub fn targets(number: usize, (height, width): (usize, usize)) -> Targets<'stati
         let inside = |at: usize, first: usize| (first..first + side).contains(&at);
         let bits = (0..height * width)
             .map(|i| u8::from(inside(i / width, top) && inside(i % width, left)));
-        Cow::Owned(Mask::new(height, width, bits.collect()))
+        Mask::new(height, width, bits.collect()).into()
     };
     Targets {
         classes: (0..OBJECTS).map(|object| 10 * object % CLASSES).collect(),

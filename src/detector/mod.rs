@@ -10,9 +10,11 @@ mod by_region;
 pub mod centermask;
 mod choice;
 mod config;
+mod discounts;
 mod judged;
 pub mod mask2former;
 pub mod mask_rcnn;
+mod object_mask;
 mod part;
 mod piece;
 mod predict;
@@ -36,7 +38,9 @@ pub use choice::{
     AreaMeasure, CandidateChoice, MaskQuality, MaskTarget, PseudoBox, Score, Selection,
 };
 pub use config::{Demands, DetectorConfig, ExportedFile};
+pub use discounts::Discounts;
 pub use judged::Judged;
+pub use object_mask::ObjectMask;
 pub use part::{Background, EmptyImage, MaskLoss, Negative, Origin, Part, RegionJudge};
 pub use piece::{Piece, Survey};
 pub use predict::predict;

@@ -4,6 +4,7 @@ use crate::ops::{self, Bounds};
 use crate::tensor::{Place, Tensor2};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// One pair of a class and a mask.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,13 +40,17 @@ pub struct Proposals {
 
 /// The masks of a batch of proposals. They are computed at full size for the candidates that pass a filter, not for
 /// all: a hundred masks of a large image would need too much memory.
-pub trait Masks: fmt::Debug {
+pub trait Masks: fmt::Debug + Send + Sync {
     /// The memory that holds them.
     fn place(&self) -> Place;
 
     /// The logits of the masks `rows` at the padded input size, in the memory of [`Self::place`]:
     /// `[rows, height * width]`. Foreground is above 0.
     fn logits(&self, rows: &[usize]) -> Tensor2;
+
+    /// The masks `rows` in this order, without the others: what has to be kept to compute them later. They have the same
+    /// bits.
+    fn only(&self, rows: &[usize]) -> Arc<dyn Masks>;
 
     /// The logits of the masks `rows` at the resolution of a picture itself, in the memory of the CPU: a list with a
     /// value for each of its pixels for every mask. Foreground is above 0.

@@ -1,9 +1,9 @@
 //! The targets of one image: its objects, labelled or pseudo-labelled.
 
+use super::{Discounts, ObjectMask};
 use crate::ops::Bounds;
 use crate::structures::{Instance, Mask};
-use crate::tensor::Tensor2;
-use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The objects of one image, labelled or pseudo-labelled, at the padded input size of the network.
 #[derive(Clone, Debug, Default)]
@@ -11,10 +11,9 @@ pub struct Targets<'m> {
     /// Class of every object.
     pub classes: Vec<usize>,
     /// Mask of every object, all of one size.
-    pub masks: Vec<Cow<'m, Mask>>,
-    /// The `u` of eq. 13 for every object and pixel, `[objects, height * width]`. The mask loss of a pixel has the
-    /// weight 1 - u inside the image and 1 outside it. `None`: the weight is 1 everywhere.
-    pub discounts: Option<Tensor2>,
+    pub masks: Vec<ObjectMask<'m>>,
+    /// The reductions of the mask loss of every object and pixel. `None`: nothing.
+    pub discounts: Option<Arc<dyn Discounts>>,
     /// Rectangle of every object, in pixels of the padded input. `None`: the smallest around its mask.
     pub bounds: Option<Vec<Bounds>>,
     /// Weights of every object in the losses. `None`: 1. No loss is divided by them.
@@ -43,6 +42,17 @@ impl<'m> Targets<'m> {
         }
     }
 
+    /// The same targets with packed masks, for an image that waits for its turn.
+    pub fn packed(self) -> Targets<'static> {
+        Targets {
+            classes: self.classes,
+            masks: self.masks.into_iter().map(ObjectMask::packed).collect(),
+            discounts: self.discounts,
+            bounds: self.bounds,
+            weights: self.weights,
+        }
+    }
+
     /// The weights of object `number`; none if no object has any.
     pub fn weights_of(&self, number: usize) -> Option<ObjectWeights> {
         self.weights.as_ref().map(|weights| weights[number])
@@ -60,9 +70,9 @@ impl<'m> Targets<'m> {
 }
 
 /// `mask` in the top left corner of a mask of `height x width`. A mask that has this size is not copied.
-fn padded(mask: &Mask, height: usize, width: usize) -> Cow<'_, Mask> {
+fn padded(mask: &Mask, height: usize, width: usize) -> ObjectMask<'_> {
     if (mask.height, mask.width) == (height, width) {
-        return Cow::Borrowed(mask);
+        return mask.into();
     }
     assert!(
         mask.height <= height && mask.width <= width,
@@ -77,20 +87,22 @@ fn padded(mask: &Mask, height: usize, width: usize) -> Cow<'_, Mask> {
     {
         to[..mask.width].copy_from_slice(from);
     }
-    Cow::Owned(Mask::new(height, width, bits))
+    Mask::new(height, width, bits).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::Cow;
 
     #[test]
     fn padding_keeps_every_pixel_in_its_place() {
         let mask = Mask::new(2, 2, vec![1, 0, 0, 1]);
         assert_eq!(
-            padded(&mask, 3, 4).bits,
+            padded(&mask, 3, 4).pixels().bits,
             [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
         );
-        assert!(matches!(padded(&mask, 2, 2), Cow::Borrowed(_)));
+        let whole = padded(&mask, 2, 2);
+        assert!(matches!(whole, ObjectMask::Pixels(Cow::Borrowed(_))));
     }
 }

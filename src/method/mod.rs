@@ -41,8 +41,8 @@ pub use pieces::GradientSum;
 pub use pool_labeller::{Found, PoolLabeller};
 pub use pseudo_labels::TierCounts;
 pub use report::{
-    ByClass, ConsistencyReport, Diagnosis, PartLosses, PoolReport, PseudoReport, StepReport,
-    diagnose, object_under,
+    ByClass, ConsistencyReport, Diagnosis, PartLosses, PoolReport, PseudoReport, StepReport, Tally,
+    object_under,
 };
 pub use snapshot::{CandidateSnapshot, ImageSnapshot};
 pub use supervised::Supervised;

@@ -1,13 +1,14 @@
 //! Pseudo-labels: what the teacher's candidates became, and what the student learns from them.
 
 use super::filter::Tier;
-use crate::detector::{ObjectWeights, Targets};
+use crate::detector::{Discounts, ObjectMask, ObjectWeights, Targets};
 use crate::ops::Bounds;
 use crate::structures::{Mask, Resampling};
 use crate::tensor::Tensor2;
-use derive_more::{Add, Sum};
+use derive_more::Add;
 use serde::Serialize;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// One pseudo-label.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub struct PseudoLabel {
 }
 
 /// The outcome of the candidates of some images.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Add, Sum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Add)]
 pub struct TierCounts {
     /// Candidates of the high tier.
     pub high: usize,
@@ -60,9 +61,8 @@ pub struct ImageLabels {
     pub bounds: Option<Vec<Bounds>>,
     /// The weights of the labels in the losses; none: 1.
     pub weights: Option<Vec<ObjectWeights>>,
-    /// The reduction of each pixel's loss by the weighting, `[labels, height * width]` of the student's targets, at the
-    /// place of the networks.
-    pub discounts: Option<Tensor2>,
+    /// The reduction of each pixel's loss by the weighting, for every label and pixel of the student's targets.
+    pub discounts: Option<Arc<dyn Discounts>>,
     /// The outcome of the candidates.
     pub counts: TierCounts,
 }
@@ -74,8 +74,8 @@ impl ImageLabels {
         Targets {
             classes: labels.clone().map(|label| label.class).collect(),
             masks: match &self.coarse {
-                Some(masks) => masks.iter().map(Cow::Borrowed).collect(),
-                None => labels.map(|label| Cow::Borrowed(&label.mask)).collect(),
+                Some(masks) => masks.iter().map(ObjectMask::from).collect(),
+                None => labels.map(|label| (&label.mask).into()).collect(),
             },
             discounts: self.discounts.clone(),
             bounds: self.bounds.clone(),
@@ -105,13 +105,6 @@ impl ImageLabels {
             (Some(label), Some(coarse)) => (moved.on_grid(&label.mask, coarse), coarse.width),
             (first, _) => (moved.clone(), first.map_or(0, |label| label.mask.width)),
         };
-        let discounts = self.discounts.as_ref().map(|all| {
-            let (values, pixels) = (all.host_values(), all.columns());
-            let of_row =
-                |row: &usize| moved_targets.values(&values[row * pixels..][..pixels], width);
-            let values = rows.iter().flat_map(of_row).collect();
-            Tensor2::constant(values, rows.len(), pixels).to(&all.place())
-        });
         let of_rows = |row: &usize| self.bounds.as_ref().map(|all| all[*row]);
         let bounds =
             |row: &usize| of_rows(row).map(|bounds| Bounds::new(moved.around(bounds.to_array())));
@@ -121,9 +114,15 @@ impl ImageLabels {
                 .map(|all| moved_targets.moved(&all[*row]))
         };
         let weights = |row: &usize| self.weights.as_ref().map(|all| all[*row]);
+        let discounts = self.discounts.as_ref().map(|all| Moved {
+            all: Arc::clone(all),
+            rows: rows.clone(),
+            moved: moved_targets.clone(),
+            width,
+        });
         Cow::Owned(Self {
             labels,
-            discounts,
+            discounts: discounts.map(|moved| Arc::new(moved) as Arc<dyn Discounts>),
             coarse: self
                 .coarse
                 .as_ref()
@@ -138,6 +137,32 @@ impl ImageLabels {
                 .and_then(|_| rows.iter().map(weights).collect()),
             counts: self.counts,
         })
+    }
+}
+
+/// Discounts in the student's view.
+#[derive(Debug)]
+struct Moved {
+    /// Those in the teacher's view.
+    all: Arc<dyn Discounts>,
+    /// The rows among them that the student sees.
+    rows: Vec<usize>,
+    /// The way from the teacher's view to the student's.
+    moved: Resampling,
+    /// Columns of a mask.
+    width: usize,
+}
+
+impl Discounts for Moved {
+    fn values(&self) -> Tensor2 {
+        let all = self.all.values();
+        let (values, pixels) = (all.host_values(), all.columns());
+        let of_row = |row: &usize| {
+            let row = &values[row * pixels..][..pixels];
+            self.moved.values(row, self.width)
+        };
+        let values = self.rows.iter().flat_map(of_row).collect();
+        Tensor2::constant(values, self.rows.len(), pixels).to(&all.place())
     }
 }
 
@@ -193,13 +218,13 @@ pub(super) mod tests {
                 label(Tier::High, 0.8, 6..8),
                 label(Tier::High, 0.7, 2..5),
             ],
-            discounts: Some(Tensor2::constant(
+            discounts: Some(Arc::new(Tensor2::constant(
                 (0..3 * 64)
                     .map(|i| (i / 64) as f32 + (i % 8) as f32 / 100.0)
                     .collect(),
                 3,
                 64,
-            )),
+            ))),
             bounds: Some(
                 [0.0, 6.0, 2.0]
                     .map(|x1| Bounds::new([x1, 1.0, x1 + 2.0, 4.0]))
@@ -228,7 +253,7 @@ pub(super) mod tests {
         for (found, expected) in moved.labels.iter().zip(&expected) {
             assert_eq!((&found.mask, found.score), (&expected.mask, expected.score));
         }
-        let discounts = moved.discounts.as_ref().unwrap();
+        let discounts = moved.discounts.as_ref().unwrap().values();
         assert_eq!((discounts.rows(), discounts.columns()), (2, 64));
         let values = discounts.values();
         assert_eq!(values[..8], [0.0, 0.0, 0.0, 0.0, 0.01, 0.02, 0.03, 0.04]);
@@ -253,7 +278,7 @@ pub(super) mod tests {
         let image = ImageLabels {
             labels: vec![label(Tier::High, 0.9, 6..8), label(Tier::High, 0.8, 2..4)],
             coarse: Some(vec![coarse(3), coarse(1)]),
-            discounts: Some(Tensor2::constant(vec![0.5; 32], 2, 16)),
+            discounts: Some(Arc::new(Tensor2::constant(vec![0.5; 32], 2, 16))),
             ..ImageLabels::default()
         };
         let all = Area {
@@ -262,8 +287,10 @@ pub(super) mod tests {
         };
         let right = AffineMap::translation([2.0, 0.0]);
         let moved = image.seen_by_student(Some(&Resampling::new(right, all.clone(), all)));
-        assert_eq!(moved.targets().masks, [Cow::Owned(coarse(2)) as Cow<Mask>]);
-        let discounts = moved.discounts.as_ref().unwrap();
+        let targets = moved.targets();
+        assert_eq!(targets.masks.len(), 1);
+        assert_eq!(*targets.masks[0].pixels(), coarse(2));
+        let discounts = moved.discounts.as_ref().unwrap().values();
         assert_eq!(
             (discounts.rows(), &discounts.values()[..4]),
             (1, &[0.0, 0.5, 0.5, 0.5][..])

@@ -1,7 +1,7 @@
 //! The report of a training step to the journal. Only this code judges by the hidden truth of unlabelled images, here
 //! and for snapshots.
 //!
-//! [`diagnose`] takes finished pseudo-labels and returns numbers. Nothing of it flows back into training.
+//! [`Tally`] takes finished pseudo-labels and returns numbers. Nothing of it flows back into training.
 
 use super::filter::Readings;
 use super::pseudo_labels::{ImageLabels, TierCounts};
@@ -9,7 +9,7 @@ use crate::detector::Losses;
 use crate::ops;
 use crate::structures::{Instance, InstanceSource, Mask};
 use crate::tensor::{Later, Tensor2};
-use derive_more::{Add, Sum};
+use derive_more::Add;
 use serde::Serialize;
 
 /// Losses of one part of a batch, as numbers.
@@ -46,7 +46,7 @@ impl PartLosses {
 }
 
 /// The pseudo-labels of some images against their hidden truth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Add, Sum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Add)]
 pub struct Diagnosis {
     /// Objects that the truth holds, crowds not counted.
     pub objects: usize,
@@ -90,7 +90,7 @@ impl ByClass {
 pub const MATCH_IOU: f64 = 0.5;
 
 /// Compares the finished pseudo-labels of one image with its hidden truth, and adds them to `by_class`.
-pub fn diagnose(image: &ImageLabels, truth: &[Instance], by_class: &mut ByClass) -> Diagnosis {
+fn diagnose(image: &ImageLabels, truth: &[Instance], by_class: &mut ByClass) -> Diagnosis {
     let mut found = Diagnosis::default();
     for object in objects(truth) {
         found.objects += 1;
@@ -135,6 +135,37 @@ fn overlap(padded: &Mask, own: &Mask) -> f64 {
     padded.top_left(own.height, own.width).iou(own)
 }
 
+/// The pseudo-labels of some images, counted one image after another.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    counts: TierCounts,
+    diagnosis: Diagnosis,
+    by_class: ByClass,
+}
+
+impl Tally {
+    /// No image, for `classes` classes.
+    pub fn new(classes: usize) -> Self {
+        Self {
+            counts: TierCounts::default(),
+            diagnosis: Diagnosis::default(),
+            by_class: ByClass::new(classes),
+        }
+    }
+
+    /// Adds the labels of an image and compares them with its hidden `truth`.
+    pub fn add(&mut self, image: &ImageLabels, truth: &[Instance]) {
+        let diagnosis = diagnose(image, truth, &mut self.by_class);
+        self.counts = self.counts + image.counts;
+        self.diagnosis = self.diagnosis + diagnosis;
+    }
+
+    /// The number of pseudo-labels.
+    pub fn kept(&self) -> usize {
+        self.counts.kept
+    }
+}
+
 /// The pseudo-labels of one step.
 #[derive(Clone, Debug, Serialize)]
 pub struct PseudoReport {
@@ -156,13 +187,12 @@ pub struct PseudoReport {
 
 impl PseudoReport {
     /// Puts the numbers of a step together.
-    pub fn new(
-        counts: TierCounts,
-        diagnosis: Diagnosis,
-        by_class: ByClass,
-        barren_steps: usize,
-        readings: Readings,
-    ) -> Self {
+    pub fn new(tally: Tally, barren_steps: usize, readings: Readings) -> Self {
+        let Tally {
+            counts,
+            diagnosis,
+            by_class,
+        } = tally;
         let precision = (counts.kept > 0).then(|| diagnosis.right as f32 / counts.kept as f32);
         Self {
             counts,
@@ -193,9 +223,7 @@ pub struct PoolReport {
     pub images: usize,
     /// Those with a pseudo-label.
     pub labelled: usize,
-    by_class: ByClass,
-    counts: TierCounts,
-    diagnosis: Diagnosis,
+    tally: Tally,
 }
 
 impl PoolReport {
@@ -204,9 +232,7 @@ impl PoolReport {
         Self {
             images: 0,
             labelled: 0,
-            by_class: ByClass::new(classes),
-            counts: TierCounts::default(),
-            diagnosis: Diagnosis::default(),
+            tally: Tally::new(classes),
         }
     }
 
@@ -214,16 +240,13 @@ impl PoolReport {
     pub fn add(&mut self, image: &ImageLabels, truth: &[Instance]) {
         self.images += 1;
         self.labelled += usize::from(!image.labels.is_empty());
-        let diagnosis = diagnose(image, truth, &mut self.by_class);
-        self.counts = self.counts + image.counts;
-        self.diagnosis = self.diagnosis + diagnosis;
+        self.tally.add(image, truth);
     }
 
     /// The whole report, with the report of its pseudo-labels and the filter's own numbers.
     pub fn ended(self, readings: Readings) -> (Self, PseudoReport) {
-        let barren = usize::from(self.counts.kept == 0);
-        let by_class = self.by_class.clone();
-        let pseudo = PseudoReport::new(self.counts, self.diagnosis, by_class, barren, readings);
+        let barren = usize::from(self.tally.kept() == 0);
+        let pseudo = PseudoReport::new(self.tally.clone(), barren, readings);
         (self, pseudo)
     }
 }
@@ -272,6 +295,10 @@ mod tests {
         labels[3].class = 1; // on no object
         let image = ImageLabels {
             labels,
+            counts: TierCounts {
+                kept: 4,
+                ..TierCounts::default()
+            },
             ..ImageLabels::default()
         };
         let truth = [
@@ -279,8 +306,8 @@ mod tests {
             object(0, 3..5, InstanceSource::Annotation),
             object(1, 5..6, InstanceSource::Crowd),
         ];
-        let mut by_class = ByClass::new(4);
-        let found = diagnose(&image, &truth, &mut by_class);
+        let mut tally = Tally::new(4);
+        tally.add(&image, &truth);
         let expected = Diagnosis {
             objects: 2,
             matched: 3,
@@ -289,7 +316,7 @@ mod tests {
             flips_right: 1,
             flips_broken: 1,
         };
-        assert_eq!(found, expected);
+        assert_eq!(tally.diagnosis, expected);
         let expected = ByClass {
             // By the class after the correction: 2, 0, and 1 twice.
             kept: vec![1, 2, 1, 0],
@@ -297,29 +324,27 @@ mod tests {
             // The crowd of class 1 does not count.
             objects: vec![1, 0, 1, 0],
         };
-        assert_eq!(by_class, expected);
-        assert_eq!(diagnose(&image, &[], &mut by_class).matched, 0);
-        assert_eq!(by_class.kept, [2, 4, 2, 0], "images are added");
-        let twice: Diagnosis = [found, found].into_iter().sum();
-        assert_eq!((twice.matched, twice.objects, twice.flips), (6, 4, 6));
+        assert_eq!(tally.by_class, expected);
+        tally.add(&image, &[]);
+        assert_eq!(tally.by_class.kept, [2, 4, 2, 0], "images are added");
+        let Diagnosis {
+            matched,
+            objects,
+            flips,
+            ..
+        } = tally.diagnosis;
+        assert_eq!((matched, objects, flips), (3, 2, 6));
+        assert_eq!(tally.kept(), 8);
     }
 
     #[test]
     fn precision_is_right_labels_among_all() {
-        let counts = TierCounts {
-            kept: 4,
-            ..TierCounts::default()
+        let precision = |kept: usize| {
+            let mut tally = Tally::new(1);
+            (tally.counts.kept, tally.diagnosis.right) = (kept, 3);
+            PseudoReport::new(tally, 0, Vec::new()).precision
         };
-        let diagnosis = Diagnosis {
-            right: 3,
-            ..Diagnosis::default()
-        };
-        assert_eq!(
-            PseudoReport::new(counts, diagnosis, ByClass::new(1), 0, Vec::new()).precision,
-            Some(0.75)
-        );
-        let none = TierCounts::default();
-        let none = PseudoReport::new(none, diagnosis, ByClass::new(1), 1, Vec::new());
-        assert_eq!(none.precision, None);
+        assert_eq!(precision(4), Some(0.75));
+        assert_eq!(precision(0), None);
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::detector::{EmptyImage, MaskLoss, Part, Targets};
 use crate::structures::{Mask, Picture};
-use std::borrow::Cow;
 
 /// Rows and columns of each picture.
 pub const SIZES: [(usize, usize); 2] = [(96, 128), (96, 160)];
@@ -47,11 +46,7 @@ pub fn targets(number: usize, width: usize) -> Targets<'static> {
             let distance = ((x - cx) / rx).powi(2) + ((y - cy) / ry).powi(2);
             u8::from(i % width < own && distance <= 1.0)
         };
-        Cow::Owned(Mask::new(
-            height,
-            width,
-            (0..height * width).map(inside).collect(),
-        ))
+        Mask::new(height, width, (0..height * width).map(inside).collect()).into()
     };
     Targets {
         classes: OBJECTS[number].iter().map(|(class, _)| *class).collect(),

@@ -19,6 +19,7 @@ impl<'t> Objects<'t> {
         let masks = targets.masks.iter().enumerate();
         let (numbers, bounds) = masks
             .filter_map(|(number, mask)| {
+                let mask = mask.pixels();
                 let tight = Bounds::of_mask(&mask.bits, mask.height, mask.width)?;
                 let given = targets.bounds.as_ref().map(|all| all[number]);
                 let bounds = given.unwrap_or(tight);
@@ -43,12 +44,12 @@ impl<'t> Objects<'t> {
         let Some(first) = self.targets.masks.first() else {
             return Vec::new();
         };
-        let (height, width) = (first.height, first.width);
-        let masks = self.numbers.iter();
-        let pixels: Vec<f32> = masks
-            .flat_map(|number| self.targets.masks[*number].bits.iter().copied())
-            .map(f32::from)
-            .collect();
+        let (height, width) = first.size();
+        let mut pixels = Vec::with_capacity(self.numbers.len() * height * width);
+        for number in &self.numbers {
+            let mask = self.targets.masks[*number].pixels();
+            pixels.extend(mask.bits.iter().copied().map(f32::from));
+        }
         let planes = Tensor2::constant(pixels, self.numbers.len() * height * width, 1);
         let planes = Map::new(planes, self.numbers.len(), height, width);
         let mut values = resampled(&planes, regions.iter().copied(), side, hard);
@@ -61,13 +62,13 @@ impl<'t> Objects<'t> {
 
     /// The share of the pixels of objects whose centres lie in `regions` (object, rectangle).
     pub fn shares(&self, regions: &[(usize, Bounds)]) -> Vec<f32> {
-        let masks = self
-            .numbers
-            .iter()
-            .map(|number| &self.targets.masks[*number]);
-        let areas: Vec<usize> = masks.map(|mask| mask.area()).collect();
+        let numbers = self.numbers.iter();
+        let masks: Vec<_> = numbers
+            .map(|number| self.targets.masks[*number].pixels())
+            .collect();
+        let areas: Vec<usize> = masks.iter().map(|mask| mask.area()).collect();
         let share = |(object, bounds): &(usize, Bounds)| {
-            let mask = &self.targets.masks[self.numbers[*object]];
+            let mask = &masks[*object];
             // Pixel i has its centre at i + 0.5.
             let inside = |low: f32, high: f32, side: usize| {
                 let first = |at: f32| ((at - 0.5).ceil().max(0.0) as usize).min(side);
@@ -105,8 +106,12 @@ impl<'t> Objects<'t> {
     /// 1 less the discount of eq. 13 in `regions`; none without discounts.
     fn undiscounted(&self, regions: &[(usize, Bounds)], side: usize) -> Option<Vec<f32>> {
         let discounts = self.targets.discounts.as_ref()?;
-        let first = self.targets.masks.first()?;
-        let (count, height, width) = (discounts.rows(), first.height, first.width);
+        let (height, width) = self.targets.masks.first()?.size();
+        if regions.is_empty() {
+            return Some(Vec::new());
+        }
+        let discounts = discounts.values();
+        let count = discounts.rows();
         let rows = count * height * width;
         let planes = ops::reshape(&mut Tape::off(), &discounts.detach(), rows, 1);
         let planes = Map::new(planes, count, height, width);
@@ -145,19 +150,19 @@ fn resampled(
 mod tests {
     use super::*;
     use crate::structures::Mask;
-    use std::borrow::Cow;
+    use std::sync::Arc;
 
     /// Three masks of 8 x 8: the left half, nothing, the upper two rows.
     fn targets() -> Targets<'static> {
         let mask = |set: fn(usize, usize) -> bool| {
             let bits = (0..64).map(|i| u8::from(set(i / 8, i % 8))).collect();
-            Cow::Owned(Mask::new(8, 8, bits))
+            Mask::new(8, 8, bits).into()
         };
         let discounts = (0..3 * 64).map(|i| (i / 64) as f32 / 4.0).collect();
         Targets {
             classes: vec![4, 5, 6],
             masks: vec![mask(|_, x| x < 4), mask(|_, _| false), mask(|y, _| y < 2)],
-            discounts: Some(Tensor2::constant(discounts, 3, 64)),
+            discounts: Some(Arc::new(Tensor2::constant(discounts, 3, 64))),
             ..Targets::default()
         }
     }

@@ -3,6 +3,7 @@
 use crate::detector::{Masks, PictureSizes};
 use crate::ops::{Bounds, PasteRule, SmallMasks, paste_mask};
 use crate::tensor::{Later, Place, Tensor2};
+use std::sync::Arc;
 
 /// The masks of some detections.
 #[derive(Clone, Debug)]
@@ -51,6 +52,14 @@ impl Masks for PastedMasks {
 
     fn logits(&self, rows: &[usize]) -> Tensor2 {
         self.some(rows.iter().copied()).logits(&self.place)
+    }
+
+    fn only(&self, rows: &[usize]) -> Arc<dyn Masks> {
+        Arc::new(Self {
+            masks: rows.iter().map(|row| self.masks[*row].clone()).collect(),
+            place: self.place.clone(),
+            ..*self
+        })
     }
 
     /// The small masks are pasted at the picture's own resolution, as those of detections.

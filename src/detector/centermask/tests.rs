@@ -4,8 +4,8 @@ use super::loss::tests::published as published_loss;
 use super::*;
 use crate::detector::by_region::drawn::{SIZES, part, picture, targets};
 use crate::detector::{
-    Background, CandidateChoice, EmptyImage, MaskQuality, ObjectWeights, Part, Score, Selection,
-    Targets,
+    Background, CandidateChoice, Discounts, EmptyImage, MaskQuality, ObjectWeights, Part, Score,
+    Selection, Targets,
 };
 use crate::graph::backbone::Frozen;
 use crate::graph::centermask::{CenterMaskConfig, DetectionConfig, HeadConfig, published};
@@ -15,6 +15,7 @@ use crate::ops::{Bounds, golden};
 use crate::rng::Stream;
 use crate::structures::Picture;
 use crate::tensor::{Grads, Place, Tensor2};
+use std::sync::Arc;
 
 const CLASSES: usize = 3;
 
@@ -198,8 +199,10 @@ on_every_place! {
             let mut all = labels();
             for targets in &mut all {
                 let (rows, columns) = (targets.len(), 96 * 160);
-                targets.discounts =
-                    discount.map(|u| Tensor2::constant(vec![u; rows * columns], rows, columns).to(place));
+                targets.discounts = discount.map(|u| {
+                    let all = Tensor2::constant(vec![u; rows * columns], rows, columns);
+                    Arc::new(all.to(place)) as Arc<dyn Discounts>
+                });
             }
             step(&model, &all, |_| ()).0
         };

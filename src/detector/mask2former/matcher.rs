@@ -92,7 +92,6 @@ mod tests {
     use crate::structures::Mask;
     use crate::tensor::Place;
     use proptest::prelude::*;
-    use std::borrow::Cow;
 
     fn config() -> LossConfig {
         crate::detector::mask2former::loss::tests::loss()
@@ -143,7 +142,7 @@ mod tests {
     /// The right half, then the left half, as many as there are classes.
     fn targets(classes: Vec<usize>) -> Targets<'static> {
         let half = |left: bool| (0..64).map(|i| u8::from((i % 8 < 4) == left)).collect();
-        let masks = [false, true].map(|left| Cow::Owned(Mask::new(8, 8, half(left))));
+        let masks = [false, true].map(|left| Mask::new(8, 8, half(left)).into());
         Targets {
             masks: masks[..classes.len()].to_vec(),
             classes,

@@ -1,8 +1,7 @@
 //! Samples of the masks of objects at points.
 
-use crate::detector::Targets;
+use crate::detector::{ObjectMask, Targets};
 use crate::ops::MaskStack;
-use crate::structures::Mask;
 use crate::tensor::{Place, Tensor2};
 use std::borrow::Cow;
 
@@ -18,17 +17,16 @@ pub(super) struct Objects<'p> {
 impl<'p> Objects<'p> {
     /// Panics if the masks are of several sizes.
     pub fn new(place: &Place, images: &'p [Targets<'p>]) -> Self {
-        let masks: Vec<&Mask> = images
-            .iter()
-            .flat_map(|targets| targets.masks.iter().map(Cow::as_ref))
-            .collect();
-        let size = |mask: &Mask| (mask.height, mask.width);
-        let one = masks.first().map_or((1, 1), |mask| size(mask));
+        let masks = images.iter().flat_map(|targets| &targets.masks);
+        let one = masks.clone().next().map_or((1, 1), ObjectMask::size);
         assert!(
-            masks.iter().all(|mask| size(mask) == one),
+            masks.clone().all(|mask| mask.size() == one),
             "masks of one size"
         );
-        let bits = masks.iter().map(|mask| &mask.bits[..]).collect();
+        let bits = masks.map(|mask| match mask.pixels() {
+            Cow::Borrowed(mask) => Cow::Borrowed(&mask.bits[..]),
+            Cow::Owned(mask) => Cow::Owned(mask.bits),
+        });
         let mut first = 0;
         let firsts = images.iter().map(|targets| {
             first += targets.len();
@@ -36,7 +34,7 @@ impl<'p> Objects<'p> {
         });
         Self {
             firsts: firsts.collect(),
-            stack: MaskStack::new(place, bits, one),
+            stack: MaskStack::new(place, bits.collect(), one),
             size: one,
         }
     }

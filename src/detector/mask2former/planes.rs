@@ -4,6 +4,7 @@ use crate::detector::{GridLogits, Masks};
 use crate::graph::{LayerPredictions, Predictions};
 use crate::ops;
 use crate::tensor::{Place, Tensor2};
+use std::sync::Arc;
 
 /// The mask logits of all queries of a batch, in the memory of the network.
 #[derive(Clone, Debug)]
@@ -42,6 +43,14 @@ impl Masks for MaskPlanes {
 
     fn logits(&self, rows: &[usize]) -> Tensor2 {
         ops::resize_rows(&self.masks, rows, self.size, self.padded)
+    }
+
+    fn only(&self, rows: &[usize]) -> Arc<dyn Masks> {
+        Arc::new(Self {
+            // At its own size a plane is copied.
+            masks: ops::resize_rows(&self.masks, rows, self.size, self.size),
+            ..*self
+        })
     }
 
     fn grid_logits(&self, rows: &[usize]) -> Option<GridLogits> {

@@ -3,7 +3,9 @@
 use super::loss::tests::published as published_loss;
 use super::*;
 use crate::detector::by_region::drawn::{SIZES, part, picture, targets};
-use crate::detector::{CandidateChoice, EmptyImage, MaskQuality, Part, Score, Selection, Targets};
+use crate::detector::{
+    CandidateChoice, Discounts, EmptyImage, MaskQuality, Part, Score, Selection, Targets,
+};
 use crate::graph::backbone::Frozen;
 use crate::graph::mask_rcnn::{
     DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig, Semantics, published,
@@ -13,6 +15,7 @@ use crate::ops::check::{on_every_place, with_threads};
 use crate::ops::golden;
 use crate::rng::Stream;
 use crate::tensor::{Grads, Place, Tensor2};
+use std::sync::Arc;
 
 const CLASSES: usize = 3;
 /// The small network of the script.
@@ -246,8 +249,10 @@ on_every_place! {
             let mut all = [targets(0, 160), targets(1, 160)];
             for targets in &mut all {
                 let (rows, columns) = (targets.len(), 96 * 160);
-                targets.discounts =
-                    discount.map(|u| Tensor2::constant(vec![u; rows * columns], rows, columns).to(place));
+                targets.discounts = discount.map(|u| {
+                    let all = Tensor2::constant(vec![u; rows * columns], rows, columns);
+                    Arc::new(all.to(place)) as Arc<dyn Discounts>
+                });
             }
             step(&model, &all).0
         };

@@ -15,6 +15,7 @@ use crate::structures::{Mask, Picture};
 use crate::tensor::{Later, Tape, Tensor2};
 use std::collections::VecDeque;
 
+mod discounts;
 mod forms;
 mod snapshot;
 
@@ -224,7 +225,7 @@ impl Labeller {
         }
         let views = views.iter().zip(all_asked);
         let label = |((view, survivors), asked): (&(View, Survivors), Asked)| {
-            self.label_view(view, survivors, asked, (&logits, all_masks))
+            self.label_view(view, survivors, asked, all_masks)
         };
         views.map(label).collect()
     }
@@ -258,13 +259,13 @@ impl Labeller {
         }
     }
 
-    /// The labels of a view. `masks`: the logits of all survivors, and the masks of all candidates.
+    /// The labels of a view. `masks`: those of all candidates.
     fn label_view(
         &mut self,
         view: &View,
         survivors: &Survivors,
         asked: Asked,
-        (logits, masks): (&Tensor2, &dyn Masks),
+        masks: &dyn Masks,
     ) -> ImageLabels {
         let (candidates, tiers) = (&view.candidates, &survivors.tiers);
         let mut kept = vec![false; candidates.len()];
@@ -304,29 +305,18 @@ impl Labeller {
         };
         self.filter.learn(candidates, &kept, view.clock);
         let proposals: Vec<usize> = labels.iter().map(|label| label.proposal).collect();
-        let (coarse, discounts) = match self.coarse(masks, &proposals) {
-            Some((coarse, logits)) => {
-                let rows: Vec<usize> = (0..coarse.len()).collect();
-                let discounts = self.weighting.discounts(&logits, &rows);
-                (Some(coarse), discounts)
-            }
-            None => {
-                let rows: Vec<usize> = labels.iter().map(|label| label.row).collect();
-                (None, self.weighting.discounts(logits, &rows))
-            }
-        };
         let weights = |label: &PseudoLabel| {
             let [class, mask] = label.qualities;
             self.weighting.of_label(class, mask)
         };
         ImageLabels {
             weights: labels.iter().map(weights).collect(),
-            coarse,
+            coarse: self.coarse(masks, &proposals),
+            discounts: self.discounts(masks, &proposals),
             bounds: match self.config.pseudo_box {
                 PseudoBox::Mask => None,
                 PseudoBox::Detection => labels.iter().map(|label| label.bounds).collect(),
             },
-            discounts,
             labels,
             counts,
         }

@@ -19,9 +19,9 @@ use super::filter::Clock;
 use super::lambda::Lambda;
 use super::learner::{Learner, Parts, StepOutput};
 use super::pieces::GradientSum;
-use super::pseudo_labels::{ImageLabels, TierCounts};
+use super::pseudo_labels::ImageLabels;
 use super::ranks::{Reduce, SharedFilter};
-use super::report::{ByClass, Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
+use super::report::{PartLosses, PseudoReport, StepReport, Tally};
 use super::snapshot::ImageSnapshot;
 use super::supervised::{ImageGroup, Supervised, labelled_targets};
 use super::teacher::{Average, follow};
@@ -128,24 +128,29 @@ impl TeacherStudent {
         }
     }
 
-    /// The labels of the weak views of a step, whose images go through the teacher in `pieces`, and what its judgement
-    /// of the student's regions needs.
-    fn labels_in_pieces<'b>(
+    /// What the student has to learn of its unlabelled views of a step, whose weak views go through the teacher in
+    /// `pieces`, what its judgement of the student's regions needs, and the count of the labels. The targets are packed:
+    /// those of the whole batch have to wait for the first piece.
+    fn targets_in_pieces<'b>(
         &mut self,
         sent: &'b DeviceBatch,
         step: usize,
         pieces: Pieces,
-    ) -> (Vec<ImageLabels>, Option<TeacherJudge<'b>>) {
+    ) -> (Vec<Targets<'static>>, Option<TeacherJudge<'b>>, Tally) {
         self.update_teacher(step);
         let teacher = self.teacher.as_deref().expect("a teacher up to date");
         let views = &sent.batch.unlabelled[..];
         let pictures: Vec<&Picture> = views.iter().map(|views| &views.weak).collect();
         let (last_of_epoch, progress) = (self.ends_epoch(step), self.progress(step));
         let judges = self.labeller.weighting.negative() == Negative::Teacher;
-        let (mut labels, mut outputs) = (Vec::new(), Vec::new());
+        let mut tally = Tally::new(self.classes);
+        let (mut targets, mut outputs) = (Vec::new(), Vec::new());
         for piece in pieces.of(views.len()) {
             let images = sent.weak_among(teacher, piece.clone());
             let (output, proposals) = self.labeller.propose(teacher, &images);
+            if judges {
+                outputs.push((piece.clone(), output));
+            }
             let is_last = piece.end == views.len();
             let end = Clock {
                 last_of_step: is_last,
@@ -153,12 +158,15 @@ impl TeacherStudent {
             };
             let begun = self.labeller.begin_some(proposals.wait(), end);
             let seen = &pictures[piece.clone()];
-            labels.extend(self.labeller.finish(begun, seen, progress));
-            if judges {
-                outputs.push((piece, output));
+            let labels = self.labeller.finish(begun, seen, progress);
+            for (labels, views) in labels.iter().zip(&views[piece]) {
+                tally.add(labels, &views.hidden_truth);
+                let seen = labels.seen_by_student(views.moved.as_ref());
+                targets.push(seen.targets().packed());
             }
         }
-        (labels, judges.then_some(TeacherJudge { outputs, views }))
+        let judge = judges.then_some(TeacherJudge { outputs, views });
+        (targets, judge, tally)
     }
 
     /// Returns true if `step` ends a pass over the unlabelled images.
@@ -167,19 +175,13 @@ impl TeacherStudent {
         done.is_multiple_of(self.epoch_steps)
     }
 
-    /// The output of a step with these losses of labelled and of unlabelled images.
-    fn output(
-        &mut self,
-        tape: &mut Tape,
-        [sup, unsup]: [&Losses; 2],
-        labels: &[ImageLabels],
-        batch: &Batch,
-    ) -> StepOutput {
+    /// The output of a step with these losses of labelled and of unlabelled images, and the count of its labels.
+    fn output(&mut self, tape: &mut Tape, [sup, unsup]: [&Losses; 2], tally: Tally) -> StepOutput {
         let mut summands = vec![(&sup.total, self.supervised_weight)];
         summands.extend(self.lambda.summands(unsup));
         let loss = ops::weighted_sum(tape, &summands);
         let losses = PartLosses::of([sup, unsup]);
-        let pseudo = self.report(labels, batch);
+        let pseudo = self.report(tally);
         StepOutput {
             loss,
             report: losses.map(|[supervised, unsupervised]| StepReport {
@@ -207,19 +209,12 @@ impl TeacherStudent {
         self.labeller.finish(begun, &pictures, progress)
     }
 
-    /// Counts what the step labelled. The hidden truth is read here and nowhere else.
-    fn report(&mut self, labels: &[ImageLabels], batch: &Batch) -> PseudoReport {
-        let counts: TierCounts = labels.iter().map(|image| image.counts).sum();
-        let mut by_class = ByClass::new(self.classes);
-        let diagnosis: Diagnosis = labels
-            .iter()
-            .zip(&batch.unlabelled)
-            .map(|(image, views)| diagnose(image, &views.hidden_truth, &mut by_class))
-            .sum();
-        let kept = self.supervised.ranks.total(counts.kept as u64);
+    /// The report of a step with this count of its labels.
+    fn report(&mut self, tally: Tally) -> PseudoReport {
+        let kept = self.supervised.ranks.total(tally.kept() as u64);
         self.barren_steps = if kept == 0 { self.barren_steps + 1 } else { 0 };
         let readings = self.labeller.filter.readings();
-        PseudoReport::new(counts, diagnosis, by_class, self.barren_steps, readings)
+        PseudoReport::new(tally, self.barren_steps, readings)
     }
 }
 
@@ -285,7 +280,11 @@ impl Learner for TeacherStudent {
             .unlabelled()
             .begin(&unlabelled_part, unlabelled_draws);
         let (sup, unsup) = (sup.losses(tape), unsup.losses(tape));
-        self.output(tape, [&sup, &unsup], &labels, &sent.batch)
+        let mut tally = Tally::new(self.classes);
+        for (labels, views) in labels.iter().zip(views) {
+            tally.add(labels, &views.hidden_truth);
+        }
+        self.output(tape, [&sup, &unsup], tally)
     }
 
     fn step_in_pieces(
@@ -295,7 +294,7 @@ impl Learner for TeacherStudent {
         step: usize,
         pieces: Pieces,
     ) -> StepOutput {
-        let (labels, judge) = self.labels_in_pieces(sent, step, pieces);
+        let (targets, judge, tally) = self.targets_in_pieces(sent, step, pieces);
         let weighting = &self.labeller.weighting;
         let negative = weighting.negative();
         let [labelled_loss, mask_loss] = [weighting.labelled_mask_loss(), weighting.mask_loss()];
@@ -306,13 +305,11 @@ impl Learner for TeacherStudent {
         let group = (ImageGroup::Labelled, lesson);
         let sup = supervised.learn(group, (sent, step), pieces, &weight, sum);
 
-        let seen = seen_by_student(&labels, &sent.batch.unlabelled);
-        let targets = seen.iter().map(|labels| labels.targets()).collect();
         let background = background(judge.as_ref(), negative);
         let lesson = supervised.pseudo_lesson(sent, targets, mask_loss, background);
         let group = (ImageGroup::Unlabelled, lesson);
         let unsup = supervised.learn(group, (sent, step), pieces, &self.lambda, sum);
-        self.output(&mut Tape::off(), [&sup, &unsup], &labels, &sent.batch)
+        self.output(&mut Tape::off(), [&sup, &unsup], tally)
     }
 
     fn share_with(&mut self, ranks: &Arc<dyn Reduce>) {

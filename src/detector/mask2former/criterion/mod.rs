@@ -135,6 +135,7 @@ impl Criterion {
             objects: None,
             points,
             cells: OnceCell::new(),
+            discounts: OnceCell::new(),
         }
     }
 
@@ -210,6 +211,8 @@ pub struct StartedPart<'p> {
     matching: Matching<'p>,
     /// The objects on the grid of the predicted masks, object by object, once they have been asked for.
     cells: OnceCell<Vec<bool>>,
+    /// The discounts of every image of the extent, once they have been asked for.
+    discounts: OnceCell<Vec<Option<Tensor2>>>,
 }
 
 impl Pending for StartedPart<'_> {

@@ -4,6 +4,7 @@
 
 use super::StartedPart;
 use super::matching::MatchedPair;
+use crate::detector::Targets;
 use crate::detector::mask2former::points::{Purpose, important};
 use crate::ops;
 use crate::tensor::{Tape, Tensor2};
@@ -73,8 +74,12 @@ fn weights(begun: &StartedPart, pairs: &[MatchedPair], points: &Tensor2) -> Opti
     {
         return None;
     }
+    let discounts = begun.discounts.get_or_init(|| {
+        let of_image = |image: &Targets| Some(image.discounts.as_ref()?.values());
+        images.iter().map(of_image).collect()
+    });
     let plane = |pair: &MatchedPair| {
-        let discounts = images[pair.image].discounts.as_ref();
+        let discounts = discounts[pair.image].as_ref();
         discounts.map(|discounts| (discounts, pair.object))
     };
     let planes: Vec<_> = pairs.iter().map(plane).collect();

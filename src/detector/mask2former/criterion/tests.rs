@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::detector::{
-    Background, Boundary, EmptyImage, MaskLoss, ObjectWeights, Padding, Reduction,
+    Background, Boundary, Discounts, EmptyImage, MaskLoss, ObjectWeights, Padding, Reduction,
 };
 use crate::ops::check::on_every_place;
 use crate::ops::golden::compare;
 use crate::structures::Mask;
 use crate::tensor::Place;
-use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 const QUERIES: usize = 5;
 const SIDE: usize = 8;
@@ -53,11 +53,12 @@ fn targets(classes: &[usize], discount: Option<f32>) -> Targets<'static> {
     Targets {
         classes: classes.to_vec(),
         masks: (0..classes.len())
-            .map(|n| Cow::Owned(Mask::new(side, side, mask(n))))
+            .map(|n| Mask::new(side, side, mask(n)).into())
             .collect(),
         discounts: discount.map(|u| {
             let pixels = side * side;
-            Tensor2::constant(vec![u; classes.len() * pixels], classes.len(), pixels)
+            let all = vec![u; classes.len() * pixels];
+            Arc::new(Tensor2::constant(all, classes.len(), pixels)) as Arc<dyn Discounts>
         }),
         ..Targets::default()
     }

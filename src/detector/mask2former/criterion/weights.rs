@@ -64,7 +64,7 @@ impl StartedPart<'_> {
         let planes = ops::rows_on_host(masks, &sampled.rows);
         let planes = planes.chunks_exact(size.0 * size.1).zip(pairs);
         let of_pair = |(plane, pair): (&[f32], &MatchedPair)| {
-            let mask = &self.extent.targets[pair.image].masks[pair.object];
+            let mask = self.extent.targets[pair.image].masks[pair.object].pixels();
             let bounds = Bounds::of_mask(&mask.bits, mask.height, mask.width);
             let around = |bounds| Cells::around(bounds, (mask.height, mask.width), size);
             rule.weights(plane, size, &bounds.map_or(Cells::all(size), around))

@@ -13,7 +13,6 @@ use crate::ops::golden::{self, Tensors};
 use crate::rng::Stream;
 use crate::structures::Mask;
 use crate::tensor::{Grads, Map, Place};
-use std::borrow::Cow;
 use std::sync::OnceLock;
 
 const BOTH: [(&str, Semantics); 2] = [
@@ -60,11 +59,7 @@ fn targets(objects: Objects, (height, width): (usize, usize)) -> Vec<Targets<'st
             let cut = ((x1 + x2) / 2..x2 - 1).contains(&x) && (y1 + 1..(y1 + y2) / 2).contains(&y);
             u8::from(inside && !cut)
         };
-        Cow::Owned(Mask::new(
-            height,
-            width,
-            (0..height * width).map(bit).collect(),
-        ))
+        Mask::new(height, width, (0..height * width).map(bit).collect()).into()
     };
     let of_picture = |objects: &&[(usize, [usize; 4])]| Targets {
         classes: objects.iter().map(|(class, _)| *class).collect(),

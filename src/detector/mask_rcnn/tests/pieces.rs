@@ -129,7 +129,7 @@ fn images() -> [Targets<'static>; 4] {
     });
     [
         Targets {
-            discounts: Some(Tensor2::constant(discounts, first.len(), pixels)),
+            discounts: Some(Arc::new(Tensor2::constant(discounts, first.len(), pixels))),
             ..first.clone()
         },
         Targets {

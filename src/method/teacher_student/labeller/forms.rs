@@ -49,21 +49,21 @@ impl Labeller {
         }
     }
 
-    /// The targets of the student for the masks `rows` of the proposals, and their logits; none if the targets are the
-    /// masks of the labels.
-    pub(super) fn coarse(&self, masks: &dyn Masks, rows: &[usize]) -> Option<(Vec<Mask>, Tensor2)> {
+    /// The targets of the student for the masks `rows` of the proposals; none if the targets are the masks of the
+    /// labels.
+    pub(super) fn coarse(&self, masks: &dyn Masks, rows: &[usize]) -> Option<Vec<Mask>> {
         if self.config.mask_target == MaskTarget::Full {
             return None;
         }
         let GridLogits { logits, size } = of_grid(masks, rows);
         let bits = pixels(&logits, self.config.mask_threshold).wait();
         let mask = |bits| Mask::new(size.0, size.1, bits);
-        Some((bits.into_iter().map(mask).collect(), logits))
+        Some(bits.into_iter().map(mask).collect())
     }
 }
 
 /// The masks `rows` on the network's own grid.
-fn of_grid(masks: &dyn Masks, rows: &[usize]) -> GridLogits {
+pub(super) fn of_grid(masks: &dyn Masks, rows: &[usize]) -> GridLogits {
     let grid = masks.grid_logits(rows);
     grid.expect("a recipe that asks a detector for a grid that it does not have is refused")
 }

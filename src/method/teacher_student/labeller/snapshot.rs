@@ -71,7 +71,7 @@ impl Labeller {
             answers: Later::ready(answers),
             ..asked
         };
-        let labels = own.label_view(&view, &survivors, asked, (&logits, &*masks));
+        let labels = own.label_view(&view, &survivors, asked, &*masks);
         let shown = |i: usize, mask: Mask, corrected: Option<usize>, kept: bool| {
             let candidate = &view.candidates[i];
             CandidateSnapshot {
@@ -92,11 +92,11 @@ impl Labeller {
         });
         let of_low = low.iter().zip(low_masks);
         let of_low = of_low.map(|(i, mask)| shown(*i, mask, None, false));
-        let discounts = labels.discounts.as_ref();
+        let discounts = labels.discounts.as_ref().map(|of| of.values());
         ImageSnapshot {
             candidates: of_survivors.chain(of_low).collect(),
             low: tiers.iter().filter(|tier| **tier == Tier::Low).count(),
-            uncertainty: discounts.map(|all| largest(all, size, (picture.height, picture.width))),
+            uncertainty: discounts.map(|all| largest(&all, size, (picture.height, picture.width))),
         }
     }
 }

@@ -87,7 +87,7 @@ fn a_medium_candidate_needs_the_correction() {
     assert_eq!((counts.high, counts.medium, counts.low), (1, 1, 1));
     assert_eq!((counts.accepted, counts.kept), (0, 1));
     assert_eq!(targets.classes, [0]);
-    let discounts = targets.discounts.unwrap();
+    let discounts = targets.discounts.unwrap().values();
     assert_eq!((discounts.rows(), discounts.columns()), (1, 64));
     assert!(discounts.values().iter().all(|u| (0.0..=1.0).contains(u)));
 
@@ -128,7 +128,7 @@ on_every_place! {
             let expected = labelled(&mut alone, only(images(), number), &[&picture]).remove(0);
             let told = |image: &ImageLabels| {
                 let labels = image.labels.iter().map(|l| (l.class, l.teacher_class, l.tier, l.score.to_bits(), l.mask.clone()));
-                let discounts = image.discounts.as_ref().unwrap();
+                let discounts = image.discounts.as_ref().unwrap().values();
                 let discounts = discounts.host_values().iter().map(|u| u.to_bits()).collect::<Vec<_>>();
                 (labels.collect::<Vec<_>>(), discounts, image.counts)
             };
@@ -232,13 +232,11 @@ fn coarse_targets_are_the_masks_on_the_grid_with_weights_of_their_size() {
     let image = with_keys(cells(6, 60.0), more);
     let targets = image.targets();
     let expected: Vec<u8> = (0..16).map(|cell| u8::from(cell < 6)).collect();
-    assert_eq!(targets.masks[0].bits, expected);
-    assert_eq!(
-        (targets.masks[0].height, image.labels[0].mask.height),
-        (4, 16)
-    );
-    let discounts = targets.discounts.expect("of uncertainty");
+    assert_eq!(targets.masks[0].pixels().bits, expected);
+    assert_eq!(targets.masks[0].size(), (4, 4));
+    assert_eq!(image.labels[0].mask.height, 16);
+    let discounts = targets.discounts.expect("of uncertainty").values();
     assert_eq!((discounts.rows(), discounts.columns()), (1, 16));
     let full = with_keys(cells(6, 60.0), "min-area = 0");
-    assert_eq!(full.targets().masks[0].height, 16);
+    assert_eq!(full.targets().masks[0].size(), (16, 16));
 }

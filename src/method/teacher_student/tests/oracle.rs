@@ -9,6 +9,7 @@ use crate::nn::params::{Param, Parameters};
 use crate::ops::Bounds;
 use crate::structures::Detection;
 use crate::tensor::Tensor2;
+use std::sync::Arc;
 
 /// A network, and the objects of every image that it is asked about.
 pub(in crate::method) struct Oracle {
@@ -113,6 +114,11 @@ impl Masks for Truth {
             .iter()
             .flat_map(|row| self.0[*row].mask.bits.iter().map(logit));
         Tensor2::constant(values.collect(), rows.len(), pixels)
+    }
+
+    fn only(&self, rows: &[usize]) -> Arc<dyn Masks> {
+        let own = rows.iter().map(|row| self.0[*row].clone());
+        Arc::new(Self(own.collect()))
     }
 
     fn grid_logits(&self, rows: &[usize]) -> Option<GridLogits> {

@@ -5,6 +5,7 @@ use crate::ops::cuda::source;
 use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 static SOURCE: Source = source!("mask_stack");
 
@@ -22,7 +23,7 @@ pub(super) struct PackedMasks {
 
 impl PackedMasks {
     /// `masks` of bytes of 0 or 1, all of `size`.
-    pub(super) fn new(gpu: &Gpu, masks: &[&[u8]], size: (usize, usize)) -> Self {
+    pub(super) fn new(gpu: &Gpu, masks: &[Cow<[u8]>], size: (usize, usize)) -> Self {
         let length = words(size.0 * size.1);
         let write = |to: &mut [u32]| {
             to.par_chunks_exact_mut(length.max(1))

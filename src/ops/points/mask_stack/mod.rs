@@ -12,6 +12,7 @@ use crate::ops::cpu::unfilled;
 use crate::ops::points::point_sample::sample_mask;
 use crate::tensor::{Place, Tensor2};
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// Some masks of one size (rows, columns).
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct MaskStack<'m> {
 
 #[derive(Debug)]
 enum At<'m> {
-    Host(Vec<&'m [u8]>),
+    Host(Vec<Cow<'m, [u8]>>),
     Gpu(cuda::PackedMasks, std::marker::PhantomData<&'m ()>),
 }
 
@@ -31,7 +32,7 @@ impl<'m> MaskStack<'m> {
     /// `masks`, each `size.0 * size.1` bytes of 0 or 1, at `place`.
     ///
     /// Panics if any has another number of pixels.
-    pub fn new(place: &Place, masks: Vec<&'m [u8]>, size: (usize, usize)) -> Self {
+    pub fn new(place: &Place, masks: Vec<Cow<'m, [u8]>>, size: (usize, usize)) -> Self {
         for mask in &masks {
             assert_eq!(mask.len(), size.0 * size.1, "a mask of {size:?}");
         }
@@ -68,7 +69,7 @@ impl<'m> MaskStack<'m> {
                     .zip(rows)
                     .for_each(|((out, mask), row)| {
                         let points = &points.values()[row * 2 * count..][..2 * count];
-                        sample_mask(masks[*mask], self.size, points, out);
+                        sample_mask(&masks[*mask], self.size, points, out);
                     });
                 Tensor2::constant(values, which.len(), count)
             }
@@ -91,7 +92,7 @@ mod tests {
                 let masks: Vec<Vec<u8>> = (0..3).map(|_| (0..size.0 * size.1).map(|_| stream.below(2) as u8).collect()).collect();
                 let points = (0..2 * 2 * 301).map(|_| 1.4 * stream.uniform_f32() - 0.2).collect();
                 let points = Tensor2::constant(points, 2, 2 * 301);
-                let stack = MaskStack::new(place, masks.iter().map(Vec::as_slice).collect(), size);
+                let stack = MaskStack::new(place, masks.iter().map(Cow::from).collect(), size);
                 let (which, rows) = ([2, 0, 2, 1], [0, 1, 1, 0]);
                 let found = stack.sample(&which, &points.to(place), &rows);
                 assert_eq!((found.rows(), found.columns()), (4, 301));

@@ -130,7 +130,7 @@ fn coarse_masks_have_the_losses_of_masks_at_the_same_points() {
     let side = 2 * SIDE;
     let full = Targets {
         classes: vec![1],
-        masks: vec![Cow::Owned(Mask::new(side, side, vec![1; side * side]))],
+        masks: vec![Mask::new(side, side, vec![1; side * side]).into()],
         ..Targets::default()
     };
     let mask_loss = MaskLoss {
