@@ -355,6 +355,7 @@ on_every_place! {
 }
 
 pub(in crate::method) mod oracle;
+mod replicas;
 mod whole_step;
 
 #[cfg(feature = "cuda")]

@@ -614,4 +614,3 @@ on_every_place! {
 
 mod heads;
 mod pieces;
-mod replicas;
