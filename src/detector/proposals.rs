@@ -48,8 +48,8 @@ pub trait Masks: fmt::Debug + Send + Sync {
     /// `[rows, height * width]`. Foreground is above 0.
     fn logits(&self, rows: &[usize]) -> Tensor2;
 
-    /// The masks `rows` in this order, without the others: what has to be kept to compute them later. They have the same
-    /// bits.
+    /// The masks `rows` in this order, without the others: what has to be kept to compute them later. They have the
+    /// same bits.
     fn only(&self, rows: &[usize]) -> Arc<dyn Masks>;
 
     /// The logits of the masks `rows` at the resolution of a picture itself, in the memory of the CPU: a list with a

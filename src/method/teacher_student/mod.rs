@@ -129,8 +129,8 @@ impl TeacherStudent {
     }
 
     /// What the student has to learn of its unlabelled views of a step, whose weak views go through the teacher in
-    /// `pieces`, what its judgement of the student's regions needs, and the count of the labels. The targets are packed:
-    /// those of the whole batch have to wait for the first piece.
+    /// `pieces`, what its judgement of regions needs, and the count of the labels. The targets are packed,
+    /// because those of the whole batch are found before the first piece is learned.
     fn targets_in_pieces<'b>(
         &mut self,
         sent: &'b DeviceBatch,
