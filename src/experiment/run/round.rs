@@ -142,7 +142,13 @@ impl Known<'_> {
                 .is_none_or(|store| store.trial(hash).status().exists())
         };
         let own = records.get(hash).filter(counts).filter(is_there);
-        own.or_else(|| self.reused.get(hash).map(|reused| &reused.record))
+        let reused = || self.reused.get(hash).map(|reused| &reused.record);
+        match own {
+            // A sweep takes the result from elsewhere in place of the failure.
+            Some(record) if record.failure().is_some() => reused().or(own),
+            Some(_) => own,
+            None => reused(),
+        }
     }
 }
 
@@ -254,6 +260,29 @@ mod tests {
         folder.add("a", 4, Some(0.2), CODE_VERSION);
         folder.add("a", 5, Some(-0.4), CODE_VERSION);
         assert_eq!(folder.seeds(), [7, 7, 7]);
+    }
+
+    #[test]
+    fn a_result_from_elsewhere_stands_for_one_that_failed_here() {
+        let mut failing = some(&NONE[..4]);
+        failing[1] = None;
+        let folder = Folder::new([&failing, &some(&NONE[..4])]);
+        assert_eq!(folder.seeds(), [5, 2, 5]);
+        let other = Folder::new([&some(&NONE[..2]), &[]]);
+        let reused = ReusedResults::read(None, &[other.0.path().to_path_buf()]).unwrap();
+        let known = Known {
+            folder: folder.0.path(),
+            store: None,
+            reused: &reused,
+        };
+        let round = Round::new(&whole(), &known).unwrap();
+        assert_eq!(round.rounds[0].as_ref().unwrap().seeds, [5, 5, 5]);
+        // A result of its own goes first.
+        folder.add("a", 1, Some(0.1), CODE_VERSION);
+        let round = Round::new(&whole(), &known).unwrap();
+        let paired = round.rounds[0].as_ref().unwrap().paired[1].unwrap();
+        let mean = (NONE[0] + 0.1 + NONE[2] + NONE[3]) / 4.0;
+        assert!((paired.mean - mean).abs() < 1e-9, "{paired:?}");
     }
 
     #[test]
