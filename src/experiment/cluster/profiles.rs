@@ -57,8 +57,25 @@ impl Profiles {
         own.unwrap_or_else(|| begins_with(&self.usual, kind))
     }
 
+    /// What a user should know of the profile for a plan with stages of these `kinds`: keys that no job reads, and GPUs
+    /// that no trial uses.
+    pub fn notes(&self, kinds: &BTreeSet<&str>) -> Vec<String> {
+        let mut notes = self.unused(kinds);
+        notes.extend(kinds.iter().filter_map(|kind| {
+            let Profile { gpus, pack, .. } = self.of(kind);
+            (gpus > pack).then(|| {
+                format!(
+                    "jobs of the kind `{kind}` ask for `gpus = {gpus}` and run `pack = {pack}` of their trials at the same \
+                     time, so {} of their GPUs stay idle",
+                    gpus - pack
+                )
+            })
+        }));
+        notes
+    }
+
     /// A note for every kind with exceptions that is none of `kinds`.
-    pub fn unused(&self, kinds: &BTreeSet<&str>) -> Vec<String> {
+    fn unused(&self, kinds: &BTreeSet<&str>) -> Vec<String> {
         let unused = self
             .stage
             .keys()

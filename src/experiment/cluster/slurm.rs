@@ -4,8 +4,11 @@
 use super::jobs::Place;
 use super::queue::{Job, SACCT, SQUEUE, of_sacct, of_squeue};
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Variables with which a user changes the output of these commands. Those of `sbatch` stay: they name an account.
 const OUTPUT_VARIABLES: [&str; 4] = ["SQUEUE_", "SACCT_", "SCANCEL_", "SLURM_TIME_FORMAT"];
@@ -24,6 +27,8 @@ const JOB_VARIABLES: &str = "SLURM_";
 const CHOOSING: [&str; 2] = ["SLURM_CONF", "SLURM_CLUSTERS"];
 /// The number of elements that one call of `scancel` gets.
 const CANCELLED_AT_ONCE: usize = 200;
+/// The time between two equal questions of a page that is written again and again.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// What Slurm says where a user has as many jobs as allowed. Its words differ with the limit that is met.
 const LIMITS: [&str; 4] = [
     "QOSMaxSubmitJob",
@@ -136,6 +141,16 @@ impl Slurm {
         }
     }
 
+    /// As [`Self::queue`]; an answer to the same question that is younger than 30 seconds is given again.
+    ///
+    /// # Errors
+    /// Slurm cannot be asked.
+    pub fn queue_lately(&self, names: &[String]) -> Result<Vec<Job>> {
+        static KNOWN: Lately = Lately::new();
+        let question = (self.clusters.clone(), names.to_vec());
+        KNOWN.answer(Instant::now(), question, || self.queue(names))
+    }
+
     /// The jobs with one of these `names` that Slurm still knows.
     ///
     /// # Errors
@@ -202,6 +217,35 @@ impl Slurm {
     }
 }
 
+/// The clusters and the names of jobs that were asked for.
+type Question = (String, Vec<String>);
+
+/// The answers of the last seconds.
+struct Lately(Mutex<BTreeMap<Question, (Instant, Vec<Job>)>>);
+
+impl Lately {
+    const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// The answer to a `question` at the time `now`, from `ask` if none is young enough.
+    fn answer(
+        &self,
+        now: Instant,
+        question: Question,
+        ask: impl FnOnce() -> Result<Vec<Job>>,
+    ) -> Result<Vec<Job>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (at, _)| now.saturating_duration_since(*at) < ASK_AGAIN);
+        if let Some((_, jobs)) = known.get(&question) {
+            return Ok(jobs.clone());
+        }
+        let jobs = ask()?;
+        known.insert(question, (now, jobs.clone()));
+        Ok(jobs)
+    }
+}
+
 /// The number of the job in the output of `sbatch --parsable`: `28`, or `28;cluster`. A site may print more lines.
 fn job_number(text: &str) -> Option<String> {
     let number = |line: &str| {
@@ -263,6 +307,38 @@ mod tests {
         assert_eq!(job_number("Welcome!\n28;north\n").as_deref(), Some("28"));
         assert_eq!(job_number("sbatch: error\n"), None);
         assert_eq!(job_number(""), None);
+    }
+
+    #[test]
+    fn the_same_question_is_asked_every_thirty_seconds() {
+        let (lately, start) = (Lately::new(), Instant::now());
+        let mut asked = Vec::new();
+        let mut ask = |name: &str, second: u64| {
+            let question = (String::new(), vec![name.to_string()]);
+            let now = start + Duration::from_secs(second);
+            let answer = lately.answer(now, question, || {
+                asked.push((name.to_string(), second));
+                Ok(Vec::new())
+            });
+            assert_eq!(answer.unwrap(), []);
+        };
+        for (name, second) in [
+            ("a", 0),
+            ("a", 29),
+            ("b", 29),
+            ("a", 30),
+            ("b", 40),
+            ("b", 59),
+        ] {
+            ask(name, second);
+        }
+        let expected = [("a", 0), ("b", 29), ("a", 30), ("b", 59)];
+        assert_eq!(
+            asked,
+            expected.map(|(name, second)| (name.to_string(), second))
+        );
+        let failed = lately.answer(start, (String::new(), Vec::new()), || bail!("no answer"));
+        assert!(failed.is_err(), "an error is no answer");
     }
 
     #[test]

@@ -143,6 +143,15 @@ pub struct ElementStanding {
 impl Standing {
     /// What was handed over of `store`, as Slurm sees it now. One call of `squeue` for each cluster asks for all of it.
     pub fn now(store: &Store) -> Self {
+        Self::asked(store, Slurm::queue)
+    }
+
+    /// The same, but a page that is written every few seconds asks Slurm no more often than every 30 seconds.
+    pub fn lately(store: &Store) -> Self {
+        Self::asked(store, Slurm::queue_lately)
+    }
+
+    fn asked(store: &Store, ask: fn(&Slurm, &[String]) -> Result<Vec<Job>>) -> Self {
         let (handed, unreadable) = Handed::all(store);
         let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for one in &handed {
@@ -151,7 +160,7 @@ impl Standing {
         }
         let (mut jobs, mut silent) = (BTreeMap::<String, Vec<Job>>::new(), None);
         for (clusters, names) in names {
-            match (Slurm { clusters }).queue(&names) {
+            match ask(&Slurm { clusters }, &names) {
                 Ok(found) => {
                     for job in found {
                         jobs.entry(job.name.clone()).or_default().push(job);

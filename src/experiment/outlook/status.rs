@@ -80,7 +80,7 @@ impl Status {
     pub fn read(folder: &Path) -> Result<Self> {
         let (store, plans, mut warnings) = FrozenPlan::read_all(folder)?;
         let (records, _) = JsonLines::read_whole_lines(&folder.join(RECORDS))?;
-        let standing = Standing::now(&store);
+        let standing = Standing::lately(&store);
         let elements = standing.elements(&store);
         warnings.extend(standing.unreadable.iter().cloned());
         if !elements.is_empty() {

@@ -166,6 +166,24 @@ fn the_job_that_writes_tables_asks_for_no_gpu_unless_the_profile_says_so() {
 }
 
 #[test]
+fn gpus_that_no_trial_uses_are_told() {
+    let notes = |more: &str| {
+        let text = format!("[profile.a]\ntime = '60'\ngpus = 2\n{more}");
+        read(&text, None)
+            .unwrap()
+            .notes(&BTreeSet::from(["burn-in", "distill"]))
+    };
+    assert_eq!(notes("pack = 2\n"), Vec::<String>::new());
+    assert_eq!(notes("pack = 3\n"), Vec::<String>::new());
+    let found = notes("pack = 2\n[profile.a.stage.distill]\npack = 1\n");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains("`distill`") && found[0].contains("1 of their GPUs"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn what_the_program_says_to_sbatch_itself_is_no_extra() {
     let told = |line: &str| {
         let text = format!("[profile.a]\ntime = '60'\n{line}\n");

@@ -83,7 +83,7 @@ fn round(
     let notes: Vec<String> = notes.chain(unused).chain(warnings).collect();
     let notes = notes
         .into_iter()
-        .chain(profiles.unused(&kinds(&begun.frozen)));
+        .chain(profiles.notes(&kinds(&begun.frozen)));
     for note in notes.filter(|_| tells) {
         say(&format!("warning: {note}"));
     }

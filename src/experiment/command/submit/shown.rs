@@ -57,10 +57,16 @@ pub fn would_submit(request: &SubmitRequest) -> Result<String, CommandError> {
     let mut frozen = frozen(&plan, &trials, &request.recipe.recipe, &provenance, count);
     let is_whole = |key: &StageKey| store.as_ref().is_some_and(|store| store.is_whole(key));
     frozen.reuse(is_whole, |hash| reused.origin(hash));
-    for note in profiles.unused(&kinds(&frozen)) {
+    for note in profiles.notes(&kinds(&frozen)) {
         say(&format!("warning: {note}"));
     }
-    let queued = store.as_ref().map(|store| Standing::now(store).stages());
+    let standing = store.as_ref().map(Standing::now);
+    if let Some(error) = standing.as_ref().and_then(|it| it.silent.as_ref()) {
+        say(&format!(
+            "warning: {error}; what earlier jobs do is unknown, and shown as if nobody did it"
+        ));
+    }
+    let queued = standing.as_ref().map(Standing::stages);
     let elements = missing(
         &frozen,
         store.as_ref(),
