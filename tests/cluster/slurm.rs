@@ -178,21 +178,32 @@ fn a_disturbed_submission_ends_in_the_bytes_of_an_undisturbed_sweep() {
     let cancelled = work.training(&apart).place();
     apart.insert(cancelled.clone());
     slurm.run("scancel", &[&cancelled]);
-    // One, and what runs beside it, makes room for a job of more weight.
-    let preempted = work.training(&apart);
-    apart.insert(preempted.place());
-    let node = format!("--nodelist={}", preempted.node);
-    slurm.run(
-        "sbatch",
-        &[
-            "--partition=high",
-            &node,
-            "-n2",
-            "--time=5",
-            "--output=/dev/null",
-            "--wrap=sleep 1",
-        ],
-    );
+    // One, and what runs beside it, makes room for a job of more weight. One that ends before Slurm has looked is none.
+    let preempted = loop {
+        let one = work.training(&apart);
+        apart.insert(one.place());
+        let node = format!("--nodelist={}", one.node);
+        slurm.run(
+            "sbatch",
+            &[
+                "--partition=high",
+                &node,
+                "-n2",
+                "--time=5",
+                "--output=/dev/null",
+                "--wrap=sleep 1",
+            ],
+        );
+        let mut state = String::new();
+        slurm.wait(LONG, "it makes room or ends", |queue| {
+            let job = queue.iter().find(|job| job.place() == one.place());
+            state = job.map_or_else(String::new, |job| job.state.clone());
+            !["RUNNING", "COMPLETING"].contains(&&*state)
+        });
+        if state != "COMPLETED" {
+            break one.place();
+        }
+    };
 
     slurm.wait(LONG, "every disturbance has its consequence", |queue| {
         let state = |place: &str| {
@@ -214,7 +225,7 @@ fn a_disturbed_submission_ends_in_the_bytes_of_an_undisturbed_sweep() {
         !text.contains("Restarts=0")
     };
     assert!(restarted(&yields), "it was queued again");
-    assert!(restarted(&preempted.place()), "it was queued again");
+    assert!(restarted(&preempted), "it was queued again");
     assert!(
         !restarted(&cancelled),
         "a cancelled element stays cancelled"
