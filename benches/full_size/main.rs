@@ -8,9 +8,10 @@
 //! cargo bench --bench full_size -- --threads 2 --repeats 1 --forward-size 1024 --pl-dc 1024
 //! # the same with four times as many images, one at a time
 //! cargo bench --bench full_size -- --threads 2 --repeats 1 --pl-dc 1024 --images 4 --micro-batch 1
-//! # the same with Mask R-CNN; a network without training is sure of nothing, so all detections count
+//! # the same with Mask R-CNN; a network without training is sure of nothing and proposes much the same
+//! # everywhere: the keys let it have as many detections as it may
 //! cargo bench --bench full_size -- --threads 2 --repeats 1 --pl-dc 1024 --images 4 --micro-batch 1 \
-//!     --network mask-rcnn-r50.toml --set model.detections.probability=0
+//!     --network mask-rcnn-r50.toml --set model.proposals.overlap=1 --set model.detections.probability=0
 //! # on a GPU
 //! cargo bench --features cuda --bench full_size -- --device cuda:0 --precision bf16 \
 //!     --images 8 --forward-size 1024 --step-size 1024 --parts
